@@ -1,0 +1,152 @@
+"""What to tell a person whose request was refused: does waiting help, and what to do instead.
+
+Only advice belongs here, worked out from the table when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from serverfsm.guards import Reason, Refusal, Request
+from serverfsm.requests import Actor, Policy
+from serverfsm.rows import Action, Guard, LockedBy
+from serverfsm.rulebook import Rulebook, ends_of
+from serverfsm.server import Server
+from serverfsm.states import VmState
+
+__all__ = ["hint", "waiting_helps"]
+
+Refusals = tuple[Refusal, ...]
+_CURED_BY_WAITING = frozenset({Guard.VM_STATE, Guard.TASK_STATE, Guard.HOST, Guard.LAUNCHED})
+_WHO = {
+    Policy.ADMIN_OR_OWNER: "a member of the server's project may",
+    Policy.ADMIN_OR_MANAGER: "a manager of the server's project or an administrator may",
+    Policy.ADMIN: "an administrator may",
+}
+
+
+def waiting_helps(request: Request, refusals: tuple[Refusal, ...]) -> bool:
+    """Whether a task is under way whose end may leave the server where the request is accepted.
+
+    >>> from serverfsm import Server, check
+    >>> check(Server("active", "powering-off"), "os-start").retryable
+    True
+    >>> check(Server("active", "deleting"), "os-start").retryable
+    False
+    """
+    server = request.server
+    if server is None or not refusals:
+        return False
+    if any(refusal.guard not in _CURED_BY_WAITING for refusal in refusals):
+        return False
+    row, after = request.row, request.rulebook.after
+    return bool(server.pairs()) and all(
+        task is not None and any(row.accepts(end, None) for end in after(vm, task))
+        for vm, task in server.pairs()
+    )
+
+
+def hint(request: Request, refusals: tuple[Refusal, ...]) -> str:
+    """Return what to do instead of a request that was refused, in words.
+
+    >>> from serverfsm import Server, check
+    >>> check(Server("paused"), "os-stop").hint
+    'unpause it first'
+    """
+    return _HINTS[refusals[0].reason](request, refusals)
+
+
+def _state(request: Request, refusals: Refusals) -> str:
+    server = request.server
+    if waiting_helps(request, refusals):
+        task = server.task_state if server is not None else None
+        return f"wait for {task}" if task is not None else "wait for the task under way"
+    if server is None or server.vm_state is None:
+        return _wanted(refusals[0])
+    first_steps = _steps(request.rulebook, request.row, server, request.actor)
+    if first_steps and server.task_state is None:
+        return f"{' or '.join(first_steps)} it first"
+    return _wanted(refusals[0])
+
+
+def _steps(book: Rulebook, row: Action, server: Server, actor: Actor) -> list[str]:
+    """The keys of the most specific actions that lead in one step to where `row` is accepted."""
+    vm_state = server.vm_state
+    assert vm_state is not None
+    fitting = [
+        other
+        for other in book
+        if other.sources.run
+        and not other.destructive
+        and other.vm_states is not None
+        and other.accepts(vm_state, None)
+        and other.removed is None
+        and actor.rank >= other.policy.least.rank
+        and any(_leads(outcome_end, row, vm_state) for outcome_end in _targets(other, vm_state))
+    ]
+    least = min((len(other.vm_states or ()) for other in fitting), default=0)
+    keys = (other.name.key for other in fitting if len(other.vm_states or ()) == least)
+    return list(dict.fromkeys(keys))
+
+
+def _targets(row: Action, origin: VmState) -> tuple[VmState, ...]:
+    return tuple(end for outcome in row.success for end in ends_of(outcome, origin))
+
+
+def _leads(end: VmState, row: Action, origin: VmState) -> bool:
+    return end is not origin and row.accepts(end, None)
+
+
+def _task(request: Request, refusals: Refusals) -> str:
+    if waiting_helps(request, refusals):
+        return f"wait for {refusals[0].have}"
+    return f"{refusals[0].have} is under way and leads nowhere that allows it"
+
+
+def _wanted(refusal: Refusal) -> str:
+    words = ", ".join("no task" if word is None else str(word) for word in refusal.want)
+    return f"possible with {refusal.attribute} {words}" if words else "not possible"
+
+
+def _version(request: Request, refusals: Refusals) -> str:
+    row = request.row
+    if request.microversion < row.since:
+        return f"use microversion {row.since} or later"
+    return f"gone since microversion {row.until}; use an earlier one"
+
+
+def _lock(request: Request, refusals: Refusals) -> str:
+    if request.server is not None and request.server.locked_by is LockedBy.ADMIN:
+        return "an administrator locked it: only an administrator may do this or unlock it"
+    return "unlock it first"
+
+
+def _who(request: Request, refusals: Refusals) -> str:
+    row = request.row
+    if refusals[0].guard is Guard.LOCK_OWNER:
+        return "an administrator locked it: only an administrator may unlock it"
+    policy = row.policy if refusals[0].guard is Guard.POLICY else row.late_policy
+    return _WHO[policy] if policy is not None else "an administrator may"
+
+
+def _host(request: Request, refusals: Refusals) -> str:
+    advice = _state(request, refusals)
+    return advice if advice.endswith("first") else "no compute host holds it"
+
+
+_HINTS: dict[Reason, Callable[[Request, Refusals], str]] = {
+    Reason.NOT_AUTHENTICATED: lambda request, refusals: "ask with a valid token",
+    Reason.MICROVERSION: _version,
+    Reason.REMOVED: lambda request, refusals: "Nova does not offer it any more",
+    Reason.NOT_FOUND: lambda request, refusals: "there is no such server in this project",
+    Reason.FORBIDDEN: _who,
+    Reason.LOCKED: _lock,
+    Reason.NO_HOST: _host,
+    Reason.VM_STATE: _state,
+    Reason.TASK_STATE: _task,
+    Reason.NOT_LAUNCHED: lambda request, refusals: "it never ran: delete it and create another",
+    Reason.VOLUME_BACKED: lambda request, refusals: "image-backed servers only",
+    Reason.EXISTS: lambda request, refusals: "the server exists already",
+    Reason.UNKNOWN_STATE: lambda request, refusals: "ask again: its state is not known",
+    Reason.DEPENDS: lambda request, refusals: "it depends on what is not known",
+}

@@ -1,0 +1,141 @@
+"""Where Nova 34.0.0 departs from the API reference: one row for each column of the table.
+
+Nothing belongs here but rows. The table has the reference's value; the rulebook NOVA_34 is the
+table with each `nova` value put in its column. A column `answers.lock` is the answer of one guard.
+"""
+
+from __future__ import annotations
+
+from serverfsm.requests import ActionName as A
+from serverfsm.requests import Policy
+from serverfsm.rows import Answer, Backing, Deviation, Guard
+from serverfsm.states import TaskState as T
+from serverfsm.states import VmState as V
+from serverfsm.table import ANSWERS, NOT_RESCUABLE, of
+
+__all__ = ["DEVIATIONS"]
+
+# fmt: off
+
+
+def crash(exception: str) -> Answer:
+    """A guard's exception that Nova's API layer does not catch."""
+    return Answer(
+        500, "Unexpected API Error. Please contact the administrator\n"
+        f"<class 'nova.exception.{exception}'>"
+    )
+
+
+LOCKED, NO_HOST, BUSY = ANSWERS[Guard.LOCK], ANSWERS[Guard.HOST], ANSWERS[Guard.TASK_STATE]
+
+DEVIATIONS = (
+    Deviation(
+        name="floating-ip-any-state", action=A.ADD_FLOATING_IP, column="vm_states",
+        reference=of(V.ACTIVE, V.STOPPED), nova=None,
+        documented="Only a server whose status is ACTIVE or STOPPED (sic) may get a floating IP.",
+        observed="Nova tests no state at all; STOPPED is no status, SHUTOFF is.",
+        evidence="servers-actions: addFloatingIp; measured: addFloatingIp",
+    ),
+    Deviation(
+        name="image-of-paused-volume", action=A.CREATE_IMAGE, column="volume_backed_vm_states",
+        reference=of(V.ACTIVE, V.STOPPED, V.SUSPENDED), nova=None,
+        documented="PAUSED is only supported for image-backed servers.",
+        observed="Nova images a paused volume-backed server, since commit cfde53e4b4 (2020).",
+        evidence="servers-actions: createImage; nova.compute.api:API.snapshot_volume_backed",
+    ),
+    Deviation(
+        name="hard-reboot-again", action=A.REBOOT_HARD, column="task_states",
+        reference=of(
+            None, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED, T.REBOOTING_HARD,
+            T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD, T.PAUSING, T.UNPAUSING, T.SUSPENDING,
+            T.RESUMING
+        ),
+        nova=of(
+            None, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED, T.REBOOTING_HARD,
+            T.PAUSING, T.UNPAUSING, T.SUSPENDING, T.RESUMING
+        ),
+        documented="A server in status HARD_REBOOT may be hard rebooted.",
+        observed="Of the three tasks behind that status Nova accepts only the first: 409 with "
+        "reboot_pending_hard and reboot_started_hard.",
+        evidence="servers-actions: reboot; nova.compute.task_states:ALLOW_REBOOT",
+    ),
+    Deviation(
+        name="rescue-volume", action=A.RESCUE, column="backing",
+        reference=Backing(NOT_RESCUABLE, until="2.87"), nova=Backing(NOT_RESCUABLE),
+        documented="Volume-backed servers are supported from microversion 2.87.",
+        observed="They are only with a rescue image made for it: without one, 400 at every "
+        "microversion.",
+        evidence="servers-actions: rescue; nova.compute.api:API.rescue",
+    ),
+    Deviation(
+        name="shelve-offload-admin", action=A.SHELVE_OFFLOAD, column="policy",
+        reference=Policy.ADMIN_OR_OWNER, nova=Policy.ADMIN,
+        documented="By default administrators and owners may offload a shelved server.",
+        observed="Nova's default policy is administrators only: 403 for the owner.",
+        evidence="other-actions: shelveOffload; nova.policies.shelve",
+    ),
+    Deviation(
+        name="migrate-manager", action=A.MIGRATE, column="policy",
+        reference=Policy.ADMIN, nova=Policy.ADMIN_OR_MANAGER,
+        documented="By default only administrators may migrate.",
+        observed="Nova's default policy lets project managers, too.",
+        evidence="other-actions: migrate; nova.policies.migrate_server",
+    ),
+    Deviation(
+        name="live-migrate-manager", action=A.LIVE_MIGRATE, column="policy",
+        reference=Policy.ADMIN, nova=Policy.ADMIN_OR_MANAGER,
+        documented="By default only administrators may live-migrate.",
+        observed="Nova's default policy lets project managers, too.",
+        evidence="other-actions: os-migrateLive; nova.policies.migrate_server",
+    ),
+    *(
+        Deviation(
+            name=f"{name}-locked-crash", action=name, column="answers.lock",
+            reference=LOCKED, nova=crash("InstanceIsLocked"),
+            documented="A locked server refuses this to all but administrators.",
+            observed="Nova refuses with 500: the controller does not catch InstanceIsLocked. "
+            "It should answer 409.",
+            evidence=f"other-actions: Lock; measured: {name}",
+        )
+        for name in (A.ADD_FIXED_IP, A.REMOVE_FIXED_IP)
+    ),
+    *(
+        Deviation(
+            name=f"{name}-no-host-crash", action=name, column="answers.host",
+            reference=NO_HOST, nova=crash("NovaException"),
+            documented="The codes listed for it are client errors only.",
+            observed="Where no host holds the server Nova answers 500 from inside its RPC layer. "
+            "It should answer 409.",
+            evidence=f"other-actions: {name}; measured: {name}",
+        )
+        for name in (A.ADD_FIXED_IP, A.REMOVE_FIXED_IP, A.INJECT_NETWORK_INFO)
+    ),
+    *(
+        Deviation(
+            name=f"{name}-busy-crash", action=name, column="answers.task_state",
+            reference=BUSY, nova=crash("InstanceInvalidState"),
+            documented="409 is listed for a conflict.",
+            observed="While the server is being deleted or migrated Nova answers 500: the "
+            "controller does not catch InstanceInvalidState. It should answer 409.",
+            evidence=f"other-actions: {name}; measured: {name}",
+        )
+        for name in (A.GET_SPICE_CONSOLE, A.GET_SERIAL_CONSOLE)
+    ),
+    *(
+        Deviation(
+            name=f"{name}-400", action=name, column="errors",
+            reference=of(401, 403, 404, 409), nova=of(400, 401, 403, 404, 409),
+            documented="400 is not among the error codes.",
+            observed="Nova answers 400 where a port of the server has an accelerator.",
+            evidence=f"reference: {name}; nova.api.openstack.compute expected_errors",
+        )
+        for name in (A.SHELVE, A.SHELVE_OFFLOAD, A.SUSPEND)
+    ),
+    Deviation(
+        name="reset-network-410", action=A.RESET_NETWORK, column="errors",
+        reference=of(401, 403, 404, 409, 410), nova=of(401, 410),
+        documented="403, 404 and 409 are among the error codes.",
+        observed="Nova answers 410 to whoever has a token, for any server or none.",
+        evidence="other-actions: resetNetwork; measured: resetNetwork",
+    ),
+)

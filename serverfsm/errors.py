@@ -1,0 +1,92 @@
+"""The errors that serverfsm raises, and how an unknown word finds its nearest valid one.
+
+Only exceptions belong here. A refusal is no error: `check` answers with a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class UnknownWordError(ValueError):
+    """A word from outside that is not in the vocabulary.
+
+    Attributes:
+        kind: what the word should have been: "action", "vm_state", "status" …
+        word: what was given.
+        nearest: the most similar valid word, or None if none is similar.
+    """
+
+    kind = "word"
+
+    def __init__(self, word: object, known: Iterable[str], remark: str = "") -> None:
+        words = tuple(known)
+        self.word = word
+        self.nearest = nearest(word, words)
+        if self.nearest is not None:
+            advice = f"did you mean {self.nearest!r}?"
+        else:
+            advice = "valid: " + ", ".join(words)
+        super().__init__(f"unknown {self.kind} {_shown(word)}; {remark or advice}")
+
+
+class UnknownActionError(UnknownWordError):
+    """No row of the table has this action."""
+
+    kind = "action"
+
+
+class UnknownStateError(UnknownWordError):
+    """Not a vm_state, task_state, power_state or status of Nova."""
+
+    def __init__(self, kind: str, word: object, known: Iterable[str]) -> None:
+        self.kind = kind
+        super().__init__(word, known)
+
+
+class UnknownMicroversionError(UnknownWordError):
+    """Not a microversion of the Compute API that the table covers."""
+
+    kind = "microversion"
+
+
+class UnknownActorError(UnknownWordError):
+    """Not one of the kinds of person that `Actor` lists."""
+
+    kind = "actor"
+
+
+class UnknownRulebookError(UnknownWordError):
+    """Not a rulebook of this library."""
+
+    kind = "rulebook"
+
+
+class MalformedServerError(ValueError):
+    """A description of a server that contradicts itself or lacks what is needed."""
+
+
+class TableError(Exception):
+    """A row of the table is wrong; the message names the row and the column."""
+
+
+def nearest(word: object, known: Iterable[str]) -> str | None:
+    """Return the word of `known` most similar to `word`, or None if none is.
+
+    >>> nearest("os-sotp", ["os-start", "os-stop"])
+    'os-stop'
+    >>> nearest(17, ["os-start"]) is None
+    True
+    """
+    if not isinstance(word, str) or len(word) > 200:
+        return None
+    import difflib  # costs more than the rest of the library to import
+
+    folded = {candidate.casefold(): candidate for candidate in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def _shown(word: object) -> str:
+    text = repr(word)
+    return text if len(text) <= 100 else text[:97] + "..."

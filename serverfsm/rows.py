@@ -1,0 +1,353 @@
+"""The shape of a row of the table: what may be said of an action, a timer, a deviation.
+
+Only shapes belong here: frozen records and the enums of their columns, no rule and no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from serverfsm.requests import ActionName, Policy
+from serverfsm.states import PowerState, Status, TaskState, VmState
+
+__all__ = [
+    "ALWAYS",
+    "Action",
+    "Answer",
+    "Assumption",
+    "Backing",
+    "Deviation",
+    "End",
+    "Guard",
+    "Lock",
+    "LockedBy",
+    "Outcome",
+    "Parameter",
+    "Sources",
+    "Step",
+    "Timer",
+    "When",
+    "Write",
+]
+
+
+class Guard(StrEnum):
+    """What Nova tests before it accepts a request; a row lists its own in Nova's order."""
+
+    AUTHENTICATED = "authenticated"  # there is a valid token
+    OFFERED = "offered"  # the action exists at this microversion
+    REMOVED = "removed"  # the action was not taken out of Nova altogether
+    FOUND = "found"  # the server exists, and the person's project may see it
+    POLICY = "policy"  # the person's role may do this
+    LOCK = "lock"  # the server is not locked, or the person is an administrator
+    HOST = "host"  # a compute host holds the server
+    VM_STATE = "vm_state"
+    TASK_STATE = "task_state"
+    LAUNCHED = "launched"  # the server ran at least once
+    BACKING = "backing"  # image-backed, or the action supports volumes
+    LOCK_OWNER = "lock_owner"  # who locked it may unlock it
+    ABSENT = "absent"  # there is no server yet
+    LATE_POLICY = "late_policy"  # a second policy rule, tested after the state
+
+
+class Lock(StrEnum):
+    """What a lock on the server means for an action."""
+
+    ADMIN_ONLY = "admin-only"  # only an administrator may do it while the server is locked
+    IGNORED = "ignored"
+
+
+class LockedBy(StrEnum):
+    """Who holds the lock: Nova's column `locked_by`, which no API answer shows."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+
+
+class End(Enum):
+    """An end that is not one fixed vm_state."""
+
+    ORIGIN = "the vm_state before the action"
+    POWER_STATE = "stopped if the guest is shut down, else active"
+    BEFORE_RESIZE = "the vm_state before the resize: active or stopped"
+    GONE = "deleted: the server is not found any more"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A condition: every column that is given must hold; a column left None does not matter.
+
+    Attributes:
+        vm_states: the vm_state is one of these; in an outcome, that of the origin.
+        host: a compute host holds the server, or (False) none does.
+        volume_backed: the root disk is a volume, or (False) an image.
+        locked: the server is locked, or (False) is not.
+        administrator: who asks is an administrator, or (False) is none.
+        power_states: the power state is one of these.
+        before_resize: the vm_state before the resize is one of these.
+        since: the request has this microversion or a later one.
+        until: the request has an earlier microversion than this.
+        option: an operator's option and its test, as "name > 0", "name == 0" or "name < 0".
+    """
+
+    vm_states: frozenset[VmState] | None = None
+    host: bool | None = None
+    volume_backed: bool | None = None
+    locked: bool | None = None
+    administrator: bool | None = None
+    power_states: frozenset[PowerState] | None = None
+    before_resize: frozenset[VmState] | None = None
+    since: str | None = None
+    until: str | None = None
+    option: str | None = None
+
+
+ALWAYS = When()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A refusal as Nova words it.
+
+    Attributes:
+        code: the HTTP status code.
+        message: the text, with {id}, {label}, {attribute}, {have}, {rule}, {status} to fill in.
+    """
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """Volume-backed servers are refused.
+
+    Attributes:
+        answer: how.
+        until: the first microversion at which they are no longer refused; None: at all.
+        unless: what outside the server would make Nova accept it all the same; None: nothing.
+    """
+
+    answer: Answer
+    until: str | None = None
+    unless: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """What Nova tests besides the server itself, last of all; a verdict takes it for granted.
+
+    Attributes:
+        name: in a word or two, hyphenated.
+        sentence: what must hold.
+        answer: what Nova says where it does not hold.
+    """
+
+    name: str
+    sentence: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A key inside the action's body.
+
+    Attributes:
+        name: as in the body.
+        required: a request without it is answered 400.
+        since: the first microversion that knows it.
+        until: the first microversion that does not know it any more; None: all later ones do.
+        values: the only values it may have; empty: any of its type.
+    """
+
+    name: str
+    required: bool = False
+    since: str = "2.1"
+    until: str | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What accepting the request writes to the server's record, at once.
+
+    Attributes:
+        values: column and value, columns as in `Server`.
+        when: the condition; of a row's writes, the first whose condition holds is done.
+    """
+
+    values: Mapping[str, object]
+    when: When = ALWAYS
+
+
+Step = TaskState | tuple[VmState, TaskState]
+"""A moment on the way: a task_state, and the vm_state where it is not the origin's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One way in which an accepted action ends.
+
+    Attributes:
+        name: "done", or the failure's name.
+        end: the vm_state afterwards, with no task under way.
+        path: success: the steps in order. Failure: the task_states at which it can strike;
+            empty: at any of the action's.
+        when: the condition; of several that fit, the first holds.
+    """
+
+    name: str
+    end: VmState | End
+    path: tuple[Step, ...] = ()
+    when: When = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where each part of a row comes from.
+
+    Attributes:
+        reference: section of the API reference: statuses, lock, policy, parameters, codes.
+        controller: function of `nova.api.openstack.compute`: label, versions, codes.
+        guard: function of Nova that tests the server's state and writes: guards, states, writes.
+        run: function of Nova that does the work: outcomes. Empty where nothing follows.
+        policy: module of `nova.policies`: who may.
+    """
+
+    reference: str
+    controller: str
+    guard: str
+    policy: str
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Action:
+    """One action variant: everything the library knows of it.
+
+    Attributes:
+        name: request key and variant.
+        title: the reference's heading.
+        label: the action's name inside Nova's messages.
+        statuses: the statuses that the reference names as precondition; None: it names none.
+        vm_states: where it is accepted; None: in any.
+        volume_backed_vm_states: the same for volume-backed servers; None: as `vm_states`.
+        task_states: the tasks with which it is accepted, None among them for no task under way;
+            the column None: with any task or none.
+        guards: what Nova tests, in its order, the first failure deciding.
+        lock: what a lock means.
+        policy, rule: the least role by default, and the name of Nova's policy rule.
+        late_policy, late_rule: the same for a second rule, tested after the state.
+        since, until: the first microversion that has it, the first that answers 404 again.
+        removed: how Nova answers now that the action is taken out, whoever asks; else None.
+        backing: how volume-backed servers are refused; None: they are not.
+        answers: refusals that differ from the table's common ones.
+        parameters: keys of the body.
+        normal, errors: the answer codes listed.
+        writes: what acceptance writes.
+        success, failures: how it ends.
+        assumes: what a verdict takes for granted.
+        destructive: whether it gives up the server or what its root disk holds.
+        sources: where all this is said.
+    """
+
+    name: ActionName
+    title: str
+    label: str
+    statuses: frozenset[Status] | None = None
+    vm_states: frozenset[VmState] | None
+    volume_backed_vm_states: frozenset[VmState] | None = None
+    task_states: frozenset[TaskState | None] | None
+    guards: tuple[Guard, ...]
+    lock: Lock
+    policy: Policy
+    rule: str
+    late_policy: Policy | None = None
+    late_rule: str = ""
+    since: str = "2.1"
+    until: str | None = None
+    removed: Answer | None = None
+    backing: Backing | None = None
+    answers: Mapping[Guard, Answer] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    normal: int
+    errors: frozenset[int]
+    writes: tuple[Write, ...] = ()
+    success: tuple[Outcome, ...]
+    failures: tuple[Outcome, ...] = ()
+    assumes: tuple[Assumption, ...] = ()
+    destructive: bool = False
+    sources: Sources
+
+    def accepts(self, vm_state: VmState, task_state: TaskState | None) -> bool:
+        """Whether this pair of states alone is no reason to refuse."""
+        return (self.vm_states is None or vm_state in self.vm_states) and (
+            self.task_states is None or task_state in self.task_states
+        )
+
+    @property
+    def during(self) -> tuple[TaskState, ...]:
+        """Every task_state of a successful run, in order of first appearance."""
+        seen: dict[TaskState, None] = {}
+        for outcome in self.success:
+            for step in outcome.path:
+                seen[step[1] if isinstance(step, tuple) else step] = None
+        return tuple(seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """Something that Nova does by the clock.
+
+    Attributes:
+        option: the operator's option that sets it.
+        default: its value unless set, in seconds.
+        off: what value switches it off, in words.
+        poll: how often Nova looks, in seconds, or the option that says so.
+        measures: what is measured, from when.
+        vm_states, task_states: where it applies, as in `Action`; when: what else must hold.
+        does: what then happens, in words.
+        event: the action that it sets going, or None where it does what `end` says.
+        end: the vm_state afterwards where no action is set going.
+        source: function of Nova.
+    """
+
+    option: str
+    default: int
+    off: str
+    poll: str
+    measures: str
+    vm_states: frozenset[VmState] | None
+    task_states: frozenset[TaskState | None] | None
+    when: When = ALWAYS
+    does: str
+    event: ActionName | None = None
+    end: VmState | End | None = None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """One column in which Nova 34 does not do what the reference says.
+
+    Attributes:
+        name: a stable identifier.
+        action: the row.
+        column: the column of `Action` that differs.
+        reference: its value by the API reference; the row in the table has this one.
+        nova: its value by Nova 34.0.0.
+        documented: what the reference says, in a sentence.
+        observed: what Nova does, in a sentence, and what it should do where it fails.
+        evidence: where both can be seen.
+    """
+
+    name: str
+    action: ActionName
+    column: str
+    reference: object
+    nova: object
+    documented: str
+    observed: str
+    evidence: str

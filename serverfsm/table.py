@@ -1,0 +1,1044 @@
+"""THE TABLE: every action and timer of the server lifecycle, with its source.
+
+Nothing belongs here but rows. Each action row keeps the order of `rows.Action`; a column that
+says nothing is left out. Rows stand as the API reference decides, and where it is silent as
+Nova 34.0.0 enforces; `deviations.py` lists each column in which the two part ways.
+To correct a rule, change it here and nowhere else.
+"""
+
+# The formatter would give every column a line of its own; a row is to be read at a glance.
+# fmt: off
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from serverfsm.requests import ActionName, Policy
+from serverfsm.rows import (
+    ALWAYS,
+    Action,
+    Answer,
+    Assumption,
+    Backing,
+    End,
+    Guard,
+    Lock,
+    LockedBy,
+    Outcome,
+    Parameter,
+    Sources,
+    Step,
+    Timer,
+    When,
+    Write,
+)
+from serverfsm.states import PowerState, Status, TaskState, VmState
+
+__all__ = ["ACTIONS", "ANSWERS", "POWER_STATES", "TIMERS"]
+
+M = TypeVar("M")
+
+A, V, T, S, G = ActionName, VmState, TaskState, Status, Guard
+
+# ---------------------------------------------------------------- words that many rows share
+
+
+def of(*members: M) -> frozenset[M]:
+    return frozenset(members)
+
+
+ANY = None  # any vm_state; any task or none
+IDLE = of(None)  # no task under way
+ADMIN_ONLY, IGNORED = Lock.ADMIN_ONLY, Lock.IGNORED
+OWNER, MANAGER, ADMIN = Policy.ADMIN_OR_OWNER, Policy.ADMIN_OR_MANAGER, Policy.ADMIN
+REQUEST = (G.AUTHENTICATED, G.OFFERED, G.FOUND, G.POLICY)  # before Nova looks at the server
+NOT_ANY_MORE = (G.AUTHENTICATED, G.OFFERED, G.REMOVED, G.FOUND, G.POLICY)
+STATE = (G.VM_STATE, G.TASK_STATE, G.LAUNCHED)  # nova.compute.api:check_instance_state
+KEEPS = (Outcome("done", End.ORIGIN),)  # nothing about the lifecycle changes
+
+# How Nova refuses, unless a row says otherwise.
+ANSWERS = {
+    G.AUTHENTICATED: Answer(401, "The request you have made requires authentication."),
+    G.OFFERED: Answer(404, "The resource could not be found."),
+    G.FOUND: Answer(404, "Instance {id} could not be found."),
+    G.POLICY: Answer(403, "Policy doesn't allow {rule} to be performed."),
+    G.LATE_POLICY: Answer(403, "Policy doesn't allow {rule} to be performed."),
+    G.LOCK: Answer(409, "Instance {id} is locked"),
+    G.LOCK_OWNER: Answer(403, "Policy doesn't allow {rule} to be performed."),
+    G.HOST: Answer(409, "Instance {id} is not ready"),
+    G.VM_STATE: Answer(
+        409, "Cannot '{label}' instance {id} while it is in {attribute} {have}"
+    ),
+    G.TASK_STATE: Answer(
+        409, "Cannot '{label}' instance {id} while it is in {attribute} {have}"
+    ),
+    G.LAUNCHED: Answer(409, "Instance {id} is in an invalid state for '{label}'"),
+    G.ABSENT: Answer(409, "Instance {id} already exists."),
+}
+INVALID_STATE = Answer(409, "Instance {id} is in an invalid state for '{label}'")
+
+
+def done(end: VmState | End, *path: Step, when: When = ALWAYS) -> Outcome:
+    return Outcome("done", end, path, when)
+
+
+def back(name: str, *at: TaskState) -> Outcome:
+    """A failure after which the server is what it was."""
+    return Outcome(name, End.ORIGIN, at)
+
+
+def fails(name: str, *at: TaskState) -> Outcome:
+    """A failure that leaves the server in error."""
+    return Outcome(name, V.ERROR, at)
+
+
+def task(state: TaskState) -> tuple[Write, ...]:
+    return (Write({"task_state": state}),)
+
+
+NOT_RESIZED = Assumption(
+    "finished-migration",
+    "the migration of the resize is finished and not yet being confirmed or reverted",
+    Answer(400, "Instance has not been resized."),
+)
+HOSTS_UP = Assumption(
+    "host-up",
+    "the compute service that has to act is up",
+    Answer(409, "Service is unavailable at this time."),
+)
+SOFT_DELETES = When(option="reclaim_instance_interval > 0")
+FROM_STOPPED = When(vm_states=of(V.STOPPED))
+NO_HOST = When(host=False)
+GUEST_RUNS = When(power_states=of(PowerState.RUNNING))
+WAS_STOPPED = When(before_resize=of(V.STOPPED))
+
+IMAGE_PARAMETERS = (Parameter("name", required=True), Parameter("metadata"))
+REBUILD_PATH = (T.REBUILDING, T.REBUILD_BLOCK_DEVICE_MAPPING, T.REBUILD_SPAWNING)
+RESIZE_PATH = (T.RESIZE_PREP, T.RESIZE_MIGRATING, T.RESIZE_MIGRATED, T.RESIZE_FINISH)
+SHELVE_PATH = (T.SHELVING, T.SHELVING_IMAGE_PENDING_UPLOAD, T.SHELVING_IMAGE_UPLOADING)
+CONSOLE_TASKS = of(None, *T) - {T.DELETING, T.MIGRATING}
+NOT_RESCUABLE = Answer(
+    400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"
+)
+
+# --------------------------------------------------------------- servers-actions.txt, in order
+
+REFERENCE = (
+    Action(
+        name=A.ADD_FLOATING_IP, title="Add (Associate) Floating Ip", label="addFloatingIp",
+        statuses=of(S.ACTIVE, S.SHUTOFF),
+        vm_states=of(V.ACTIVE, V.STOPPED), task_states=ANY,
+        guards=(*REQUEST, G.VM_STATE), lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-floating-ips:add",
+        until="2.44",
+        parameters=(Parameter("address", required=True), Parameter("fixed_address")),
+        normal=202, errors=of(400, 401, 403, 404),
+        success=KEEPS,
+        sources=Sources(
+            "servers-actions: addFloatingIp", "floating_ips:_add_floating_ip",
+            "nova.api.openstack.compute.floating_ips:_add_floating_ip", "floating_ips"
+        ),
+    ),
+    Action(
+        name=A.ADD_SECURITY_GROUP, title="Add Security Group To A Server", label="addSecurityGroup",
+        vm_states=ANY, task_states=ANY,
+        guards=REQUEST, lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-security-groups:add",
+        parameters=(Parameter("name", required=True),),
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        success=KEEPS,
+        sources=Sources(
+            "servers-actions: addSecurityGroup", "security_groups:_addSecurityGroup",
+            "nova.network.security_group_api:add_to_instance", "security_groups"
+        ),
+    ),
+    Action(
+        name=A.CHANGE_PASSWORD, title="Change Administrative Password", label="changePassword",
+        vm_states=of(V.ACTIVE), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-admin-password",
+        answers={G.LOCK: INVALID_STATE},
+        parameters=(Parameter("adminPass", required=True),),
+        normal=202, errors=of(400, 401, 403, 404, 409, 501),
+        writes=task(T.UPDATING_PASSWORD),
+        success=(done(End.ORIGIN, T.UPDATING_PASSWORD),),
+        failures=(
+            back("not-running", T.UPDATING_PASSWORD),
+            back("guest-agent-error", T.UPDATING_PASSWORD),
+            back("not-supported", T.UPDATING_PASSWORD),
+            back("driver-error", T.UPDATING_PASSWORD),
+        ),
+        sources=Sources(
+            "servers-actions: changePassword", "admin_password:change_password",
+            "API.set_admin_password", "admin_password", "set_admin_password"
+        ),
+    ),
+    Action(
+        name=A.CONFIRM_RESIZE, title="Confirm Resized Server", label="confirmResize",
+        statuses=of(S.VERIFY_RESIZE),
+        vm_states=of(V.RESIZED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:confirm_resize",
+        normal=204, errors=of(400, 401, 403, 404, 409),
+        success=(done(End.POWER_STATE),),
+        failures=(fails("driver-error"),),
+        assumes=(NOT_RESIZED, HOSTS_UP),
+        sources=Sources(
+            "servers-actions: confirmResize", "servers:_confirm_resize", "API.confirm_resize",
+            "servers", "_confirm_resize"
+        ),
+    ),
+    Action(
+        name=A.CREATE_BACKUP, title="Create Server Back Up", label="createBackup",
+        vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED), task_states=IDLE,
+        guards=(*REQUEST, *STATE, G.BACKING), lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-create-backup",
+        backing=Backing(Answer(400, "Backup is not supported for volume-backed instances.")),
+        parameters=(
+            *IMAGE_PARAMETERS, Parameter("backup_type", required=True),
+            Parameter("rotation", required=True),
+        ),
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.IMAGE_BACKUP),
+        success=(done(End.ORIGIN, T.IMAGE_BACKUP, T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),),
+        failures=(
+            back("driver-error"),
+            back("image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),
+        ),
+        sources=Sources(
+            "servers-actions: createBackup", "create_backup:_create_backup", "API.backup",
+            "create_backup", "backup_instance"
+        ),
+    ),
+    Action(
+        name=A.CREATE_IMAGE, title="Create Image", label="createImage",
+        statuses=of(S.ACTIVE, S.SHUTOFF, S.SUSPENDED, S.PAUSED),
+        vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED),
+        volume_backed_vm_states=of(V.ACTIVE, V.STOPPED, V.SUSPENDED),
+        task_states=IDLE,
+        guards=(*REQUEST, *STATE), lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:servers:create_image",
+        parameters=IMAGE_PARAMETERS,
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=(
+            Write({}, When(volume_backed=True)),
+            Write({"task_state": T.IMAGE_SNAPSHOT_PENDING}),
+        ),
+        success=(
+            done(End.ORIGIN, when=When(volume_backed=True)),
+            done(
+                End.ORIGIN, T.IMAGE_SNAPSHOT_PENDING, T.IMAGE_SNAPSHOT, T.IMAGE_PENDING_UPLOAD,
+                T.IMAGE_UPLOADING
+            ),
+        ),
+        failures=(
+            back("driver-error"),
+            back("image-deleted"),
+            back("image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),
+        ),
+        sources=Sources(
+            "servers-actions: createImage", "servers:_create_image",
+            "API.snapshot, API.snapshot_volume_backed", "servers", "snapshot_instance"
+        ),
+    ),
+    Action(
+        name=A.LOCK, title="Lock Server", label="lock",
+        vm_states=ANY, task_states=ANY,
+        guards=REQUEST, lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-lock-server:lock",
+        parameters=(Parameter("locked_reason", since="2.73"),),
+        normal=202, errors=of(401, 403, 404),
+        writes=(
+            Write({"locked": True, "locked_by": LockedBy.ADMIN}, When(administrator=True)),
+            Write({}, When(locked=True)),
+            Write({"locked": True, "locked_by": LockedBy.OWNER}),
+        ),
+        success=KEEPS,
+        sources=Sources("servers-actions: lock", "lock_server:_lock", "API.lock", "lock_server"),
+    ),
+    Action(
+        name=A.PAUSE, title="Pause Server", label="pause",
+        vm_states=of(V.ACTIVE), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-pause-server:pause",
+        normal=202, errors=of(401, 403, 404, 409, 501),
+        writes=task(T.PAUSING),
+        success=(done(V.PAUSED, T.PAUSING),),
+        failures=(back("driver-error", T.PAUSING),),
+        sources=Sources(
+            "servers-actions: pause", "pause_server:_pause", "API.pause", "pause_server",
+            "pause_instance"
+        ),
+    ),
+    Action(
+        name=A.REBOOT_SOFT, title="Reboot Server", label="reboot",
+        statuses=of(S.ACTIVE),
+        vm_states=of(V.ACTIVE), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:reboot",
+        parameters=(Parameter("type", required=True, values=("SOFT",)),),
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.REBOOTING),
+        success=(done(V.ACTIVE, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),),
+        failures=(
+            Outcome("driver-error-guest-runs", V.ACTIVE, when=GUEST_RUNS),
+            fails("driver-error"),
+        ),
+        sources=Sources(
+            "servers-actions: reboot", "servers:_reboot", "API._soft_reboot", "servers",
+            "_reboot_instance"
+        ),
+    ),
+    Action(
+        name=A.REBOOT_HARD, title="Reboot Server", label="reboot",
+        statuses=of(S.ACTIVE, S.ERROR, S.HARD_REBOOT, S.PAUSED, S.REBOOT, S.SHUTOFF, S.SUSPENDED),
+        vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED, V.ERROR),
+        task_states=of(
+            None, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED, T.REBOOTING_HARD,
+            T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD, T.PAUSING, T.UNPAUSING, T.SUSPENDING,
+            T.RESUMING
+        ),
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:reboot",
+        parameters=(Parameter("type", required=True, values=("HARD",)),),
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.REBOOTING_HARD),
+        success=(done(V.ACTIVE, T.REBOOTING_HARD, T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD),),
+        failures=(
+            Outcome("driver-error-guest-runs", V.ACTIVE, when=GUEST_RUNS),
+            fails("driver-error"),
+        ),
+        sources=Sources(
+            "servers-actions: reboot", "servers:_reboot", "API._hard_reboot", "servers",
+            "_reboot_instance"
+        ),
+    ),
+    Action(
+        name=A.REBUILD, title="Rebuild Server", label="rebuild",
+        statuses=of(S.ACTIVE, S.SHUTOFF, S.ERROR),
+        vm_states=of(V.ACTIVE, V.STOPPED, V.ERROR), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE, G.BACKING), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:rebuild",
+        backing=Backing(
+            Answer(
+                400, "Image {image} is unacceptable: Unable to rebuild with a different image for "
+                "a volume-backed server."
+            ),
+            until="2.93", unless="the image is the one that the volume was made from"
+        ),
+        parameters=(
+            Parameter("imageRef", required=True), Parameter("accessIPv4"),
+            Parameter("accessIPv6"), Parameter("adminPass"), Parameter("metadata"),
+            Parameter("name"), Parameter("OS-DCF:diskConfig", values=("AUTO", "MANUAL")),
+            Parameter("personality", until="2.57"), Parameter("preserve_ephemeral"),
+            Parameter("description", since="2.19"), Parameter("key_name", since="2.54"),
+            Parameter("user_data", since="2.57"),
+            Parameter("trusted_image_certificates", since="2.63"),
+            Parameter("hostname", since="2.90"),
+        ),
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.REBUILDING),
+        success=(
+            done(V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED),
+            done(V.ACTIVE, *REBUILD_PATH),
+        ),
+        failures=(back("no-valid-host", T.REBUILDING), fails("driver-error")),
+        destructive=True,
+        sources=Sources(
+            "servers-actions: rebuild", "servers:_rebuild", "API.rebuild", "servers",
+            "rebuild_instance"
+        ),
+    ),
+    Action(
+        name=A.REMOVE_FLOATING_IP,
+        title="Remove (Disassociate) Floating Ip",
+        label="removeFloatingIp",
+        vm_states=ANY, task_states=ANY,
+        guards=REQUEST, lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-floating-ips:remove",
+        until="2.44",
+        parameters=(Parameter("address", required=True),),
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        success=KEEPS,
+        sources=Sources(
+            "servers-actions: removeFloatingIp", "floating_ips:_remove_floating_ip",
+            "nova.api.openstack.compute.floating_ips:_remove_floating_ip", "floating_ips"
+        ),
+    ),
+    Action(
+        name=A.REMOVE_SECURITY_GROUP,
+        title="Remove Security Group From A Server",
+        label="removeSecurityGroup",
+        vm_states=ANY, task_states=ANY,
+        guards=REQUEST, lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-security-groups:remove",
+        parameters=(Parameter("name", required=True),),
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        success=KEEPS,
+        sources=Sources(
+            "servers-actions: removeSecurityGroup", "security_groups:_removeSecurityGroup",
+            "nova.network.security_group_api:remove_from_instance", "security_groups"
+        ),
+    ),
+    rescue := Action(
+        name=A.RESCUE, title="Rescue Server", label="rescue",
+        vm_states=of(V.ACTIVE, V.STOPPED, V.ERROR), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE, G.BACKING), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-rescue",
+        backing=Backing(
+            Answer(400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"),
+            until="2.87"
+        ),
+        parameters=(Parameter("adminPass"),),
+        normal=200, errors=of(400, 401, 403, 404, 409, 501),
+        writes=task(T.RESCUING),
+        success=(done(V.RESCUED, T.RESCUING),),
+        failures=(fails("driver-error", T.RESCUING),),
+        sources=Sources(
+            "servers-actions: rescue", "rescue:_rescue", "API.rescue", "rescue", "rescue_instance"
+        ),
+    ),
+    replace(rescue,
+        name=A.RESCUE_WITH_IMAGE,
+        parameters=(*rescue.parameters, Parameter("rescue_image_ref", required=True)),
+        assumes=(
+            Assumption(
+                "rescue-image",
+                "the image exists, and for a volume-backed server has the properties "
+                "hw_rescue_bus and hw_rescue_device, and its host can rescue volumes",
+                NOT_RESCUABLE
+            ),
+        ),
+    ),
+    Action(
+        name=A.RESIZE, title="Resize Server", label="resize",
+        statuses=of(S.ACTIVE, S.SHUTOFF),
+        vm_states=of(V.ACTIVE, V.STOPPED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:resize",
+        parameters=(
+            Parameter("flavorRef", required=True),
+            Parameter("OS-DCF:diskConfig", values=("AUTO", "MANUAL")),
+        ),
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.RESIZE_PREP),
+        success=(done(V.RESIZED, *RESIZE_PATH),),
+        failures=(
+            back("no-valid-host", T.RESIZE_PREP),
+            back("claim-failed", T.RESIZE_PREP),
+            fails("driver-error", *RESIZE_PATH[1:]),
+        ),
+        assumes=(
+            HOSTS_UP,
+            Assumption(
+                "other-flavor", "the flavor exists, fits the image and is not the present one",
+                Answer(400, "When resizing, instances must change flavor!")
+            ),
+        ),
+        sources=Sources(
+            "servers-actions: resize", "servers:_resize", "API.resize", "servers", "finish_resize"
+        ),
+    ),
+    Action(
+        name=A.RESUME, title="Resume Suspended Server", label="resume",
+        vm_states=of(V.SUSPENDED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-suspend-server:resume",
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.RESUMING),
+        success=(done(V.ACTIVE, T.RESUMING),),
+        failures=(back("not-supported", T.RESUMING), fails("driver-error", T.RESUMING)),
+        sources=Sources(
+            "servers-actions: resume", "suspend_server:_resume", "API.resume", "suspend_server",
+            "resume_instance"
+        ),
+    ),
+    Action(
+        name=A.REVERT_RESIZE, title="Revert Resized Server", label="revertResize",
+        statuses=of(S.VERIFY_RESIZE),
+        vm_states=of(V.RESIZED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:revert_resize",
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.RESIZE_REVERTING),
+        success=(
+            done(V.STOPPED, T.RESIZE_REVERTING, T.POWERING_OFF, when=WAS_STOPPED),
+            done(V.ACTIVE, T.RESIZE_REVERTING),
+        ),
+        failures=(fails("driver-error", T.RESIZE_REVERTING),),
+        assumes=(NOT_RESIZED,),
+        sources=Sources(
+            "servers-actions: revertResize", "servers:_revert_resize", "API.revert_resize",
+            "servers", "finish_revert_resize"
+        ),
+    ),
+    Action(
+        name=A.START, title="Start Server", label="start",
+        statuses=of(S.SHUTOFF),
+        vm_states=of(V.STOPPED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, G.HOST, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:start",
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.POWERING_ON),
+        success=(done(V.ACTIVE, T.POWERING_ON),),
+        failures=(back("driver-error", T.POWERING_ON),),
+        sources=Sources(
+            "servers-actions: os-start", "servers:_start", "API.start", "servers",
+            "start_instance"
+        ),
+    ),
+    Action(
+        name=A.STOP, title="Stop Server", label="stop",
+        statuses=of(S.ACTIVE, S.ERROR),
+        vm_states=of(V.ACTIVE, V.ERROR), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, G.HOST, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:stop",
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.POWERING_OFF),
+        success=(done(V.STOPPED, T.POWERING_OFF),),
+        failures=(back("driver-error", T.POWERING_OFF),),
+        sources=Sources(
+            "servers-actions: os-stop", "servers:_stop", "API.stop", "servers", "stop_instance"
+        ),
+    ),
+    Action(
+        name=A.SUSPEND, title="Suspend Server", label="suspend",
+        vm_states=of(V.ACTIVE), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-suspend-server:suspend",
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.SUSPENDING),
+        success=(done(V.SUSPENDED, T.SUSPENDING),),
+        failures=(back("not-supported", T.SUSPENDING), fails("driver-error", T.SUSPENDING)),
+        sources=Sources(
+            "servers-actions: suspend", "suspend_server:_suspend", "API.suspend",
+            "suspend_server", "suspend_instance"
+        ),
+    ),
+    Action(
+        name=A.UNLOCK, title="Unlock Server", label="unlock",
+        vm_states=ANY, task_states=ANY,
+        guards=(*REQUEST, G.LOCK_OWNER), lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-lock-server:unlock",
+        late_policy=ADMIN, late_rule="os_compute_api:os-lock-server:unlock:unlock_override",
+        normal=202, errors=of(401, 403, 404),
+        writes=(Write({"locked": False, "locked_by": None}),),
+        success=KEEPS,
+        sources=Sources(
+            "servers-actions: unlock", "lock_server:_unlock",
+            "API.is_expected_locked_by, API.unlock", "lock_server"
+        ),
+    ),
+    Action(
+        name=A.UNPAUSE, title="Unpause Server", label="unpause",
+        vm_states=of(V.PAUSED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-pause-server:unpause",
+        normal=202, errors=of(401, 403, 404, 409, 501),
+        writes=task(T.UNPAUSING),
+        success=(done(V.ACTIVE, T.UNPAUSING),),
+        failures=(back("driver-error", T.UNPAUSING),),
+        sources=Sources(
+            "servers-actions: unpause", "pause_server:_unpause", "API.unpause", "pause_server",
+            "unpause_instance"
+        ),
+    ),
+    Action(
+        name=A.UNRESCUE, title="Unrescue Server", label="unrescue",
+        statuses=of(S.RESCUE),
+        vm_states=of(V.RESCUED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-unrescue",
+        normal=202, errors=of(401, 403, 404, 409, 501),
+        writes=task(T.UNRESCUING),
+        success=(done(V.ACTIVE, T.UNRESCUING),),
+        failures=(fails("driver-error", T.UNRESCUING),),
+        sources=Sources(
+            "servers-actions: unrescue", "rescue:_unrescue", "API.unrescue", "rescue",
+            "unrescue_instance"
+        ),
+    ),
+)
+
+# ---------------------------------------------------------------------- its sister pages
+
+SISTER_PAGES = (
+    Action(
+        name=A.SHELVE, title="Shelve Server", label="shelve",
+        statuses=of(S.ACTIVE, S.SHUTOFF, S.PAUSED, S.SUSPENDED),
+        vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-shelve:shelve",
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.SHELVING),
+        success=(
+            done(V.SHELVED_OFFLOADED, T.SHELVING, when=When(volume_backed=True)),
+            done(
+                V.SHELVED_OFFLOADED, *SHELVE_PATH, (V.SHELVED, T.SHELVING_OFFLOADING),
+                when=When(option="shelved_offload_time == 0")
+            ),
+            done(V.SHELVED, *SHELVE_PATH),
+        ),
+        failures=(back("driver-error"), fails("image-upload-failed")),
+        sources=Sources(
+            "other-actions: shelve", "shelve:_shelve", "API.shelve", "shelve", "_shelve_instance"
+        ),
+    ),
+    Action(
+        name=A.SHELVE_OFFLOAD, title="Shelf-Offload (Remove) Server", label="shelveOffload",
+        statuses=of(S.SHELVED),
+        vm_states=of(V.SHELVED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-shelve:shelve_offload",
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=task(T.SHELVING_OFFLOADING),
+        success=(done(V.SHELVED_OFFLOADED, T.SHELVING_OFFLOADING),),
+        failures=(back("driver-error", T.SHELVING_OFFLOADING),),
+        sources=Sources(
+            "other-actions: shelveOffload", "shelve:_shelve_offload", "API.shelve_offload",
+            "shelve", "_shelve_offload_instance"
+        ),
+    ),
+    unshelve := Action(
+        name=A.UNSHELVE, title="Unshelve (Restore) Shelved Server", label="unshelve",
+        statuses=of(S.SHELVED, S.SHELVED_OFFLOADED),
+        vm_states=of(V.SHELVED, V.SHELVED_OFFLOADED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-shelve:unshelve",
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.UNSHELVING),
+        success=(
+            done(V.ACTIVE, T.UNSHELVING, T.POWERING_ON, when=When(vm_states=of(V.SHELVED))),
+            done(V.ACTIVE, T.UNSHELVING, T.SPAWNING),
+        ),
+        failures=(back("no-valid-host", T.UNSHELVING), back("driver-error")),
+        sources=Sources(
+            "other-actions: unshelve", "shelve:_unshelve", "API.unshelve", "shelve",
+            "_unshelve_instance"
+        ),
+    ),
+    unshelve_to_zone := replace(unshelve,
+        name=A.UNSHELVE_TO_ZONE,
+        statuses=of(S.SHELVED_OFFLOADED),
+        vm_states=of(V.SHELVED_OFFLOADED),
+        since="2.77",
+        parameters=(Parameter("availability_zone", required=True, since="2.77"),),
+        success=unshelve.success[1:],
+    ),
+    replace(unshelve_to_zone,
+        name=A.UNSHELVE_TO_HOST,
+        guards=(*unshelve.guards, G.LATE_POLICY),
+        late_policy=ADMIN, late_rule="os_compute_api:os-shelve:unshelve_to_host",
+        since="2.91",
+        parameters=(
+            Parameter("host", required=True, since="2.91"),
+            Parameter("availability_zone", since="2.77"),
+        ),
+    ),
+    Action(
+        name=A.TRIGGER_CRASH_DUMP, title="Trigger Crash Dump In Server", label="trigger_crash_dump",
+        vm_states=of(V.ACTIVE, V.PAUSED, V.RESCUED, V.RESIZED, V.ERROR), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, G.HOST, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:trigger_crash_dump",
+        since="2.17",
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        success=KEEPS,
+        failures=(back("driver-error"),),
+        sources=Sources(
+            "other-actions: trigger_crash_dump", "servers:_trigger_crash_dump",
+            "API.trigger_crash_dump", "servers", "trigger_crash_dump"
+        ),
+    ),
+    Action(
+        name=A.FORCE_DELETE, title="Force-Delete Server", label="forceDelete",
+        vm_states=ANY, task_states=ANY,
+        guards=(*REQUEST, G.LOCK), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-deferred-delete:force",
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=(
+            Write({"vm_state": V.DELETED, "task_state": None, "deleted": True}, NO_HOST),
+            Write({"task_state": T.DELETING}),
+        ),
+        success=(done(End.GONE, when=NO_HOST), done(End.GONE, T.DELETING)),
+        failures=(fails("driver-error", T.DELETING),),
+        destructive=True,
+        sources=Sources(
+            "other-actions: forceDelete", "deferred_delete:_force_delete", "API.force_delete",
+            "deferred_delete", "terminate_instance"
+        ),
+    ),
+    Action(
+        name=A.RESTORE, title="Restore Soft-Deleted Instance", label="restore",
+        statuses=of(S.SOFT_DELETED),
+        vm_states=of(V.SOFT_DELETED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-deferred-delete:restore",
+        answers={G.LOCK: INVALID_STATE},
+        normal=202, errors=of(401, 403, 404, 409),
+        writes=(
+            Write({"vm_state": V.ACTIVE, "task_state": None}, NO_HOST),
+            Write({"task_state": T.RESTORING}),
+        ),
+        success=(done(V.ACTIVE, when=NO_HOST), done(V.ACTIVE, T.RESTORING)),
+        failures=(back("driver-error", T.RESTORING),),
+        sources=Sources(
+            "other-actions: restore", "deferred_delete:_restore", "API.restore",
+            "deferred_delete", "restore_instance"
+        ),
+    ),
+    Action(
+        name=A.EVACUATE, title="Evacuate Server", label="evacuate",
+        vm_states=of(V.ACTIVE, V.STOPPED, V.ERROR), task_states=ANY,
+        guards=(*REQUEST, G.HOST, *STATE), lock=IGNORED,
+        policy=ADMIN, rule="os_compute_api:os-evacuate",
+        answers={G.HOST: Answer(400, "The target host can't be the same one.")},
+        parameters=(
+            Parameter("host"), Parameter("adminPass"),
+            Parameter("onSharedStorage", required=True, until="2.14"),
+            Parameter("force", since="2.29", until="2.68"),
+        ),
+        normal=200, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.REBUILDING),
+        success=(
+            done(V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED),
+            done(
+                V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF),
+                when=When(vm_states=of(V.ACTIVE), since="2.95")
+            ),
+            done(V.ACTIVE, *REBUILD_PATH),
+        ),
+        failures=(back("no-valid-host", T.REBUILDING), fails("driver-error")),
+        assumes=(
+            Assumption(
+                "host-down",
+                "the server's compute service is down, and the target is another host",
+                Answer(400, "Compute service of {host} is still in use.")
+            ),
+        ),
+        destructive=True,
+        sources=Sources(
+            "other-actions: evacuate", "evacuate:_evacuate", "API.evacuate", "evacuate",
+            "rebuild_instance"
+        ),
+    ),
+    migrate := Action(
+        name=A.MIGRATE, title="Migrate Server", label="migrate",
+        vm_states=of(V.ACTIVE, V.STOPPED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
+        policy=ADMIN, rule="os_compute_api:os-migrate-server:migrate",
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.RESIZE_PREP),
+        success=(done(V.RESIZED, *RESIZE_PATH),),
+        failures=(
+            back("no-valid-host", T.RESIZE_PREP),
+            back("claim-failed", T.RESIZE_PREP),
+            fails("driver-error", *RESIZE_PATH[1:]),
+        ),
+        assumes=(HOSTS_UP,),
+        sources=Sources(
+            "other-actions: migrate", "migrate_server:_migrate", "API.resize", "migrate_server",
+            "finish_resize"
+        ),
+    ),
+    replace(migrate,
+        name=A.MIGRATE_TO_HOST,
+        rule="os_compute_api:os-migrate-server:migrate:host",
+        since="2.56",
+        parameters=(Parameter("host", required=True, since="2.56"),),
+    ),
+    live_migrate := Action(
+        name=A.LIVE_MIGRATE, title="Live-Migrate Server", label="os-migrateLive",
+        vm_states=of(V.ACTIVE, V.PAUSED), task_states=IDLE,
+        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        policy=ADMIN, rule="os_compute_api:os-migrate-server:migrate_live",
+        parameters=(
+            Parameter("host", required=True), Parameter("block_migration", required=True),
+            Parameter("disk_over_commit", required=True, until="2.25"),
+            Parameter("force", since="2.30", until="2.68"),
+        ),
+        normal=202, errors=of(400, 401, 403, 404, 409),
+        writes=task(T.MIGRATING),
+        success=(done(End.ORIGIN, T.MIGRATING),),
+        failures=(
+            back("no-valid-host", T.MIGRATING),
+            back("pre-check-failed", T.MIGRATING),
+            back("rolled-back", T.MIGRATING),
+            fails("driver-error", T.MIGRATING),
+        ),
+        sources=Sources(
+            "other-actions: os-migrateLive", "migrate_server:_migrate_live", "API.live_migrate",
+            "migrate_server", "nova.conductor.manager:ComputeTaskManager._live_migrate"
+        ),
+    ),
+    replace(live_migrate,
+        name=A.LIVE_MIGRATE_TO_HOST,
+        rule="os_compute_api:os-migrate-server:migrate_live:host",
+    ),
+    reset_state := Action(
+        name=A.RESET_STATE_ACTIVE, title="Reset Server State", label="os-resetState",
+        vm_states=ANY, task_states=ANY,
+        guards=REQUEST, lock=IGNORED,
+        policy=ADMIN, rule="os_compute_api:os-admin-actions:reset_state",
+        parameters=(Parameter("state", required=True, values=("active",)),),
+        normal=202, errors=of(401, 403, 404),
+        writes=(Write({"vm_state": V.ACTIVE, "task_state": None}),),
+        success=(done(V.ACTIVE),),
+        sources=Sources(
+            "other-actions: os-resetState", "admin_actions:_reset_state",
+            "nova.api.openstack.compute.admin_actions:_reset_state", "admin_actions"
+        ),
+    ),
+    replace(reset_state,
+        name=A.RESET_STATE_ERROR,
+        parameters=(Parameter("state", required=True, values=("error",)),),
+        writes=(Write({"vm_state": V.ERROR, "task_state": None}),),
+        success=(done(V.ERROR),),
+    ),
+    Action(
+        name=A.INJECT_NETWORK_INFO, title="Inject Network Information", label="injectNetworkInfo",
+        vm_states=ANY, task_states=ANY,
+        guards=(*REQUEST, G.LOCK, G.HOST), lock=ADMIN_ONLY,
+        policy=ADMIN, rule="os_compute_api:os-admin-actions:inject_network_info",
+        normal=202, errors=of(401, 403, 404, 409),
+        success=KEEPS,
+        sources=Sources(
+            "other-actions: injectNetworkInfo", "admin_actions:_inject_network_info",
+            "API.inject_network_info", "admin_actions"
+        ),
+    ),
+    Action(
+        name=A.RESET_NETWORK, title="Reset Networking On A Server", label="resetNetwork",
+        vm_states=ANY, task_states=ANY,
+        guards=NOT_ANY_MORE, lock=IGNORED,
+        policy=ADMIN, rule="os_compute_api:os-admin-actions:reset_network",
+        removed=Answer(
+            410, "This resource is no longer available. No forwarding address is given."
+        ),
+        normal=202, errors=of(401, 403, 404, 409, 410),
+        success=KEEPS,
+        sources=Sources(
+            "other-actions: resetNetwork", "admin_actions:_reset_network",
+            "nova.api.openstack.compute.admin_actions:_reset_network", "admin_actions"
+        ),
+    ),
+    add_fixed_ip := Action(
+        name=A.ADD_FIXED_IP, title="Add (Associate) Fixed Ip", label="addFixedIp",
+        vm_states=ANY, task_states=ANY,
+        guards=(*REQUEST, G.LOCK, G.HOST), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:os-multinic:add",
+        until="2.44",
+        parameters=(Parameter("networkId", required=True),),
+        normal=202, errors=of(400, 401, 403, 404),
+        success=KEEPS,
+        sources=Sources(
+            "other-actions: addFixedIp", "multinic:_add_fixed_ip", "API.add_fixed_ip", "multinic"
+        ),
+    ),
+    replace(add_fixed_ip,
+        name=A.REMOVE_FIXED_IP, title="Remove (Disassociate) Fixed Ip", label="removeFixedIp",
+        rule="os_compute_api:os-multinic:remove",
+        parameters=(Parameter("address", required=True),),
+        sources=Sources(
+            "other-actions: removeFixedIp", "multinic:_remove_fixed_ip", "API.remove_fixed_ip",
+            "multinic"
+        ),
+    ),
+    Action(
+        name=A.GET_CONSOLE_OUTPUT, title="Show Console Output", label="os-getConsoleOutput",
+        vm_states=ANY, task_states=ANY,
+        guards=(*REQUEST, G.HOST), lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-console-output",
+        parameters=(Parameter("length"),),
+        normal=200, errors=of(401, 403, 404, 409, 501),
+        success=KEEPS,
+        sources=Sources(
+            "other-actions: os-getConsoleOutput", "console_output:get_console_output",
+            "API.get_console_output", "console_output"
+        ),
+    ),
+    get_vnc_console := Action(
+        name=A.GET_VNC_CONSOLE, title="Get VNC Console", label="get_vnc_console",
+        vm_states=ANY, task_states=CONSOLE_TASKS,
+        guards=(*REQUEST, G.HOST, G.TASK_STATE), lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-remote-consoles",
+        until="2.6",
+        parameters=(Parameter("type", required=True, values=("novnc", "xvpvnc")),),
+        normal=200, errors=of(400, 401, 403, 404, 409, 501),
+        success=KEEPS,
+        sources=Sources(
+            "other-actions: os-getVNCConsole", "remote_consoles:get_vnc_console",
+            "API.get_vnc_console", "remote_consoles"
+        ),
+    ),
+    replace(get_vnc_console,
+        name=A.GET_SPICE_CONSOLE, title="Get SPICE Console", label="get_spice_console",
+        parameters=(Parameter("type", required=True, values=("spice-html5",)),),
+        sources=Sources(
+            "other-actions: os-getSPICEConsole", "remote_consoles:get_spice_console",
+            "API.get_spice_console", "remote_consoles"
+        ),
+    ),
+    replace(get_vnc_console,
+        name=A.GET_SERIAL_CONSOLE, title="Get Serial Console", label="get_serial_console",
+        parameters=(Parameter("type", required=True, values=("serial",)),),
+        sources=Sources(
+            "other-actions: os-getSerialConsole", "remote_consoles:get_serial_console",
+            "API.get_serial_console", "remote_consoles"
+        ),
+    ),
+    Action(
+        name=A.GET_RDP_CONSOLE, title="Get RDP Console", label="get_rdp_console",
+        vm_states=ANY, task_states=ANY,
+        guards=NOT_ANY_MORE, lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:os-remote-consoles",
+        until="2.6",
+        removed=Answer(
+            400,
+            "The server could not comply with the request since it is either malformed or "
+            "otherwise incorrect."
+        ),
+        parameters=(Parameter("type", required=True, values=("rdp-html5",)),),
+        normal=200, errors=of(400, 401, 403, 404, 409, 501),
+        success=KEEPS,
+        sources=Sources(
+            "other-actions: os-getRDPConsole", "remote_consoles:get_rdp_console",
+            "nova.api.openstack.compute.remote_consoles:get_rdp_console", "remote_consoles"
+        ),
+    ),
+    Action(
+        name=A.DELETE, title="Delete Server", label="delete",
+        vm_states=ANY, task_states=ANY,
+        guards=(*REQUEST, G.LOCK), lock=ADMIN_ONLY,
+        policy=OWNER, rule="os_compute_api:servers:delete",
+        normal=204, errors=of(401, 403, 404, 409),
+        writes=(
+            Write({"vm_state": V.DELETED, "task_state": None, "deleted": True}, NO_HOST),
+            Write({"task_state": T.SOFT_DELETING}, SOFT_DELETES),
+            Write({"task_state": T.DELETING}),
+        ),
+        success=(
+            done(End.GONE, when=NO_HOST),
+            done(V.SOFT_DELETED, T.SOFT_DELETING, when=SOFT_DELETES),
+            done(End.GONE, T.DELETING),
+        ),
+        failures=(
+            fails("driver-error", T.DELETING),
+            Outcome("soft-delete-failed", End.ORIGIN, (T.SOFT_DELETING,), SOFT_DELETES),
+        ),
+        destructive=True,
+        sources=Sources(
+            "other-actions: DELETE /servers/{id}", "servers:delete",
+            "API.delete, API.soft_delete", "servers", "terminate_instance"
+        ),
+    ),
+    Action(
+        name=A.CREATE, title="Create Server", label="create",
+        vm_states=frozenset(), task_states=frozenset(),
+        guards=(G.AUTHENTICATED, G.OFFERED, G.POLICY, G.ABSENT), lock=IGNORED,
+        policy=OWNER, rule="os_compute_api:servers:create",
+        parameters=(
+            Parameter("name", required=True), Parameter("flavorRef", required=True),
+            Parameter("imageRef"), Parameter("networks", until="2.37"),
+            Parameter("networks", required=True, since="2.37"), Parameter("accessIPv4"),
+            Parameter("accessIPv6"), Parameter("adminPass"), Parameter("availability_zone"),
+            Parameter("block_device_mapping"), Parameter("block_device_mapping_v2"),
+            Parameter("config_drive"), Parameter("key_name"), Parameter("max_count"),
+            Parameter("metadata"), Parameter("min_count"),
+            Parameter("OS-DCF:diskConfig", values=("AUTO", "MANUAL")),
+            Parameter("personality", until="2.57"), Parameter("return_reservation_id"),
+            Parameter("security_groups"), Parameter("user_data"),
+            Parameter("description", since="2.19"), Parameter("tags", since="2.52"),
+            Parameter("trusted_image_certificates", since="2.63"),
+            Parameter("host", since="2.74"), Parameter("hypervisor_hostname", since="2.74"),
+            Parameter("hostname", since="2.90"),
+        ),
+        normal=202, errors=of(400, 401, 403, 409),
+        writes=(Write({"vm_state": V.BUILDING, "task_state": T.SCHEDULING}),),
+        success=(
+            done(
+                V.ACTIVE,
+                (V.BUILDING, T.SCHEDULING), (V.BUILDING, T.NETWORKING),
+                (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING)
+            ),
+        ),
+        failures=(fails("no-valid-host", T.SCHEDULING), fails("build-failed")),
+        sources=Sources(
+            "other-actions: POST /servers", "servers:create", "API.create", "servers",
+            "_build_and_run_instance"
+        ),
+    ),
+)
+
+ACTIONS: tuple[Action, ...] = (*REFERENCE, *SISTER_PAGES)
+
+# ------------------------------------------------------------------- what the guest then does
+
+# The power state once a vm_state is reached and no task is under way; a vm_state that is not
+# here keeps what the hypervisor last said. Source: nova.virt.libvirt.driver, and the measured
+# trajectories, whose fake hypervisor knows RUNNING and SHUTDOWN alone.
+POWER_STATES = {
+    V.ACTIVE: PowerState.RUNNING,
+    V.PAUSED: PowerState.PAUSED,
+    V.SUSPENDED: PowerState.SHUTDOWN,
+    V.STOPPED: PowerState.SHUTDOWN,
+    V.RESCUED: PowerState.RUNNING,
+    V.SHELVED: PowerState.SHUTDOWN,
+    V.SHELVED_OFFLOADED: PowerState.SHUTDOWN,
+    V.DELETED: PowerState.NOSTATE,
+}
+
+# ------------------------------------------------------------------------------- the clock
+
+TIMERS = (
+    Timer(
+        option="resize_confirm_window", default=0, off="0", poll="60",
+        measures="seconds since the migration was finished (Migration.updated_at)",
+        vm_states=of(V.RESIZED), task_states=IDLE,
+        does="confirms the resize, as an administrator would",
+        event=A.CONFIRM_RESIZE, source="_poll_unconfirmed_resizes",
+    ),
+    Timer(
+        option="shelved_offload_time", default=0, off="below 0", poll="shelved_poll_interval",
+        measures="seconds since the server was shelved (system_metadata shelved_at)",
+        vm_states=of(V.SHELVED), task_states=IDLE,
+        does="offloads the shelved server; at 0 shelving itself goes on to offload",
+        event=A.SHELVE_OFFLOAD, source="_poll_shelved_instances",
+    ),
+    Timer(
+        option="reclaim_instance_interval", default=0, off="0", poll="reclaim_instance_interval",
+        measures="seconds since the soft delete (Instance.deleted_at)",
+        vm_states=of(V.SOFT_DELETED), task_states=ANY,
+        does="deletes the server for good",
+        end=End.GONE, source="_reclaim_queued_deletes",
+    ),
+    Timer(
+        option="instance_build_timeout", default=0, off="0", poll="60",
+        measures="seconds since the server was created (Instance.created_at)",
+        vm_states=of(V.BUILDING), task_states=ANY,
+        does="gives the build up: the server is in error",
+        end=V.ERROR, source="_check_instance_build_time",
+    ),
+    Timer(
+        option="reboot_timeout", default=0, off="0", poll="60",
+        measures="seconds since the record last changed (Instance.updated_at)",
+        vm_states=ANY, task_states=of(T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),
+        does="asks the hypervisor to see to guests that hang in a reboot; libvirt does nothing",
+        source="_poll_rebooting_instances",
+    ),
+    Timer(
+        option="rescue_timeout", default=0, off="0", poll="60",
+        measures="seconds since the rescue image was started (Instance.launched_at)",
+        vm_states=of(V.RESCUED), task_states=IDLE,
+        does="unrescues the server",
+        event=A.UNRESCUE, source="_poll_rescued_instances",
+    ),
+    Timer(
+        option="sync_power_state_interval", default=600, off="below 0",
+        poll="sync_power_state_interval",
+        measures="seconds between two comparisons of record and hypervisor",
+        vm_states=ANY, task_states=IDLE,
+        does="stores the power state, and stops a server whose guest powered itself off",
+        source="_sync_instance_power_state",
+    ),
+)

@@ -1,0 +1,191 @@
+"""What `check` answers with: a `Verdict`, and the fault to send instead of an acceptance.
+
+Only the shape of an answer belongs here; how it is found stands in `check.py` and `guards.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serverfsm.advice import hint, waiting_helps
+from serverfsm.guards import (
+    CompareAndSwap,
+    Reason,
+    Refusal,
+    Request,
+    compare_and_swap,
+    failures,
+)
+from serverfsm.requests import ActionName
+from serverfsm.rows import Assumption
+
+__all__ = ["CompareAndSwap", "Fault", "Reason", "Refusal", "RefusedError", "Verdict", "fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error answer of Nova.
+
+    Attributes:
+        code: the HTTP status code.
+        body: the JSON, byte for byte as Nova writes it.
+        content_type: its media type.
+    """
+
+    code: int
+    body: bytes
+    content_type: str = "application/json; charset=UTF-8"
+
+
+# nova.api.openstack.wsgi:Fault._fault_names
+_FAULT_NAMES = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    409: "conflictingRequest",
+    501: "notImplemented",
+    503: "serviceUnavailable",
+}
+
+
+def fault(code: int, message: str) -> Fault:
+    """Return Nova's error answer with this code and message.
+
+    >>> fault(409, "Instance 7 is locked").body
+    b'{"conflictingRequest": {"code": 409, "message": "Instance 7 is locked"}}'
+    """
+    import json
+
+    name = _FAULT_NAMES.get(code, "computeFault")
+    body = json.dumps({name: {"code": code, "message": message}})
+    return Fault(code, body.encode())
+
+
+class RefusedError(Exception):
+    """A request was refused.
+
+    Attributes:
+        verdict: all about it.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(f"{verdict.action}: {verdict.message}")
+        self.verdict = verdict
+
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[Verdict]]:
+        return RefusedError, (self.verdict,)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to one request. True if it is allowed.
+
+    Attributes:
+        allowed: whether the request may be accepted. What cannot be decided is not allowed.
+        code: the HTTP status code to answer with.
+        reason: why.
+        refusal: the guard that decides, with what it found; None if the request is allowed.
+        depends_on: the attributes that would decide what cannot be decided; else empty.
+        request: what was asked.
+    """
+
+    allowed: bool
+    code: int
+    reason: Reason
+    refusal: Refusal | None
+    depends_on: tuple[str, ...]
+    request: Request
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+    @property
+    def action(self) -> ActionName:
+        """What was asked, as it was understood."""
+        return self.request.row.name
+
+    @property
+    def maybe(self) -> bool:
+        """Refused only because something is not known: see `depends_on`."""
+        return not self.allowed and bool(self.depends_on)
+
+    @property
+    def failures(self) -> tuple[Refusal, ...]:
+        """Every guard that fails, in the order in which Nova tests them; the first decides.
+
+        Where the states are not known, only the one that decides.
+        """
+        if self.refusal is None:
+            return ()
+        if self.depends_on or self.request.server is None or self.request.server.vm_state is None:
+            return (self.refusal,)
+        return failures(self.request)
+
+    @property
+    def guard(self) -> CompareAndSwap | None:
+        """The compare-and-swap of an allowed request.
+
+        None where the request is refused, and where what to write depends on what is not known.
+        """
+        if not self.allowed or self.depends_on:
+            return None
+        return compare_and_swap(self.request)
+
+    @property
+    def assumes(self) -> tuple[Assumption, ...]:
+        """What an allowed request takes for granted: conditions that lie outside the server."""
+        return self.request.row.assumes if self.allowed else ()
+
+    @property
+    def attribute(self) -> str | None:
+        """The attribute that the deciding guard tests."""
+        return None if self.refusal is None else self.refusal.attribute
+
+    @property
+    def have(self) -> object:
+        """The value that the deciding guard found."""
+        return None if self.refusal is None else self.refusal.have
+
+    @property
+    def want(self) -> tuple[object, ...]:
+        """The values that the deciding guard would accept."""
+        return () if self.refusal is None else self.refusal.want
+
+    @property
+    def message(self) -> str | None:
+        """Nova's message with {id} for the server's id; None if allowed."""
+        return None if self.refusal is None else self.refusal.template
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a task is under way after which the same request may be accepted."""
+        return not self.maybe and waiting_helps(self.request, self.failures)
+
+    @property
+    def hint(self) -> str | None:
+        """What to do instead, in words; None if allowed."""
+        if self.refusal is None:
+            return None
+        if self.depends_on:
+            return f"it depends on {' and '.join(self.depends_on)}"
+        return hint(self.request, self.failures)
+
+    def fault(self, server_id: str) -> Fault:
+        """Return Nova's own error answer about the server with this id.
+
+        Raises:
+            ValueError: the request is allowed.
+
+        >>> from serverfsm import Server, check
+        >>> check(Server("active", locked=True), "pause").fault("7").body
+        b'{"conflictingRequest": {"code": 409, "message": "Instance 7 is locked"}}'
+        """
+        if self.message is None:
+            raise ValueError(f"{self.action} is allowed: there is no fault")
+        return fault(self.code, self.message.replace("{id}", server_id))
+
+    def raise_for_refusal(self) -> None:
+        """Raise RefusedError unless the request is allowed."""
+        if not self.allowed:
+            raise RefusedError(self)
