@@ -11,10 +11,9 @@ from serverfsm.guards import Reason, Refusal, Request
 from serverfsm.requests import Actor, Policy
 from serverfsm.rows import Action, Guard, LockedBy
 from serverfsm.rulebook import Rulebook, ends_of
-from serverfsm.server import Server
 from serverfsm.states import VmState
 
-__all__ = ["hint", "waiting_helps"]
+__all__ = ["hint", "waiting_helps", "wanted"]
 
 Refusals = tuple[Refusal, ...]
 _CURED_BY_WAITING = frozenset({Guard.VM_STATE, Guard.TASK_STATE, Guard.HOST, Guard.LAUNCHED})
@@ -51,7 +50,7 @@ def hint(request: Request, refusals: tuple[Refusal, ...]) -> str:
 
     >>> from serverfsm import Server, check
     >>> check(Server("paused"), "os-stop").hint
-    'unpause it first'
+    'unpause first'
     """
     return _HINTS[refusals[0].reason](request, refusals)
 
@@ -61,40 +60,36 @@ def _state(request: Request, refusals: Refusals) -> str:
     if waiting_helps(request, refusals):
         task = server.task_state if server is not None else None
         return f"wait for {task}" if task is not None else "wait for the task under way"
-    if server is None or server.vm_state is None:
-        return _wanted(refusals[0])
-    first_steps = _steps(request.rulebook, request.row, server, request.actor)
-    if first_steps and server.task_state is None:
-        return f"{' or '.join(first_steps)} it first"
-    return _wanted(refusals[0])
+    known = {vm_state for vm_state, _ in server.pairs()} if server is not None else set()
+    if server is not None and server.task_state is None and len(known) == 1:
+        vm_state = known.pop()
+        if any(outcome.end is vm_state for outcome in request.row.success):
+            return f"nothing to do: it is {vm_state} already"
+        if steps := _steps(request.rulebook, request.row, vm_state, request.actor):
+            return f"{' or '.join(steps)} first"
+    return wanted(refusals[0])
 
 
-def _steps(book: Rulebook, row: Action, server: Server, actor: Actor) -> list[str]:
+def _steps(book: Rulebook, row: Action, vm_state: VmState, actor: Actor) -> list[str]:
     """The keys of the most specific actions that lead in one step to where `row` is accepted."""
-    vm_state = server.vm_state
-    assert vm_state is not None
     fitting = [
-        other
+        (len(other.vm_states), other.name.key)
         for other in book
-        if other.sources.run
+        if other.vm_states is not None
+        and other.sources.run
         and not other.destructive
-        and other.vm_states is not None
         and other.accepts(vm_state, None)
-        and other.removed is None
         and actor.rank >= other.policy.least.rank
-        and any(_leads(outcome_end, row, vm_state) for outcome_end in _targets(other, vm_state))
+        and _leads_on(other, row, vm_state)
     ]
-    least = min((len(other.vm_states or ()) for other in fitting), default=0)
-    keys = (other.name.key for other in fitting if len(other.vm_states or ()) == least)
-    return list(dict.fromkeys(keys))
+    least = min((number for number, _ in fitting), default=0)
+    return list(dict.fromkeys(key for number, key in fitting if number == least))
 
 
-def _targets(row: Action, origin: VmState) -> tuple[VmState, ...]:
-    return tuple(end for outcome in row.success for end in ends_of(outcome, origin))
-
-
-def _leads(end: VmState, row: Action, origin: VmState) -> bool:
-    return end is not origin and row.accepts(end, None)
+def _leads_on(step: Action, row: Action, origin: VmState) -> bool:
+    """Whether the success of `step` may leave the server where `row` is accepted."""
+    ends = {end for outcome in step.success for end in ends_of(outcome, origin)}
+    return any(row.accepts(end, None) for end in ends - {origin})
 
 
 def _task(request: Request, refusals: Refusals) -> str:
@@ -103,7 +98,10 @@ def _task(request: Request, refusals: Refusals) -> str:
     return f"{refusals[0].have} is under way and leads nowhere that allows it"
 
 
-def _wanted(refusal: Refusal) -> str:
+def wanted(refusal: Refusal) -> str:
+    """Return where the guard would pass, in words."""
+    if refusal.attribute == "task_state" and refusal.want == (None,):
+        return "possible when no task is under way"
     words = ", ".join("no task" if word is None else str(word) for word in refusal.want)
     return f"possible with {refusal.attribute} {words}" if words else "not possible"
 

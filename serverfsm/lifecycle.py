@@ -113,7 +113,9 @@ def _written(row: Action, start: State | None) -> Iterator[State]:
 
 
 def _running(row: Action) -> Iterator[Edge]:
-    for origin in row.vm_states or VmState:
+    for origin in VmState:
+        if row.vm_states is not None and origin not in row.vm_states:
+            continue
         taken = False
         for outcome in row.success:
             fits = outcome.when.vm_states is None or origin in outcome.when.vm_states
@@ -155,18 +157,20 @@ def _failure(row: Action, failure: Outcome, origin: VmState) -> Iterator[Edge]:
         starts[(origin, None)] = None
     for start in starts:
         for end in _ends(failure, start[0]):
-            if start != end:
+            if start != end or failure.left is not None:
                 yield Edge(start, f"{row.name}.{failure.name}", end, Cause.FAILURE, row, failure)
 
 
 def _ends(outcome: Outcome, origin: VmState) -> list[State]:
     if outcome.end is End.GONE:
         return [GONE]
-    return [(vm_state, None) for vm_state in ends_of(outcome, origin)]
+    return [(vm_state, outcome.left) for vm_state in ends_of(outcome, origin)]
 
 
 def _ticking(timer: Timer, rulebook: Rulebook) -> Iterator[Edge]:
-    for vm_state in timer.vm_states or VmState:
+    for vm_state in VmState:
+        if timer.vm_states is not None and vm_state not in timer.vm_states:
+            continue
         for task_state in (None, *TaskState):
             if timer.task_states is not None and task_state not in timer.task_states:
                 continue
@@ -180,4 +184,5 @@ def _timed_ends(timer: Timer, rulebook: Rulebook, start: State) -> Iterable[Stat
         return _written(rulebook[timer.event], start)
     if timer.end is End.GONE:
         return (GONE,)
-    return ((timer.end, None),) if isinstance(timer.end, VmState) else ()
+    task_state = start[1] if timer.leaves_task else None
+    return ((timer.end, task_state),) if isinstance(timer.end, VmState) else ()

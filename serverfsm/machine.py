@@ -277,9 +277,7 @@ class _Taken:
         if server is None or not self._comes_about(server, outcome, event_data):
             return None
         if self.edge.event.endswith(".progress"):
-            vm_state, task_state = self.edge.end
-            assert task_state is not None
-            return progress(server, (vm_state, task_state))
+            return progress(server, self.edge.end)
         return finish(server, outcome)
 
     def _comes_about(self, server: Server, outcome: Outcome, event_data: EventData) -> bool:

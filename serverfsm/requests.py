@@ -117,7 +117,7 @@ class Actor(StrEnum):
 
     rank: int
 
-    def __new__(cls, value: str, rank: int, doc: str) -> Self:
+    def __new__(cls, value: str, rank: int = 0, doc: str = "") -> Self:
         word = str.__new__(cls, value)
         word._value_ = value
         word.rank = rank
@@ -147,7 +147,7 @@ class Policy(StrEnum):
 
     least: Actor
 
-    def __new__(cls, value: str, least: Actor) -> Self:
+    def __new__(cls, value: str, least: Actor = Actor.ADMIN) -> Self:
         word = str.__new__(cls, value)
         word._value_ = value
         word.least = least

@@ -182,7 +182,7 @@ class Write:
     when: When = ALWAYS
 
 
-Step = TaskState | tuple[VmState, TaskState]
+Step = TaskState | tuple[VmState, TaskState | None]
 """A moment on the way: a task_state, and the vm_state where it is not the origin's."""
 
 
@@ -192,16 +192,18 @@ class Outcome:
 
     Attributes:
         name: "done", or the failure's name.
-        end: the vm_state afterwards, with no task under way.
+        end: the vm_state afterwards; no task is under way then.
         path: success: the steps in order. Failure: the task_states at which it can strike;
             empty: at any of the action's.
         when: the condition; of several that fit, the first holds.
+        left: a task_state that Nova leaves behind though nothing is under way any more.
     """
 
     name: str
     end: VmState | End
     path: tuple[Step, ...] = ()
     when: When = ALWAYS
+    left: TaskState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +212,12 @@ class Sources:
 
     Attributes:
         reference: section of the API reference: statuses, lock, policy, parameters, codes.
-        controller: function of `nova.api.openstack.compute`: label, versions, codes.
-        guard: function of Nova that tests the server's state and writes: guards, states, writes.
-        run: function of Nova that does the work: outcomes. Empty where nothing follows.
-        policy: module of `nova.policies`: who may.
+        controller: function under `nova.api.openstack.compute`: label, versions, codes.
+        guard: function of `nova.compute.api` unless a module is named, which tests the server's
+            state and writes: guards, states, writes.
+        policy: module under `nova.policies`: who may.
+        run: method of `nova.compute.manager:ComputeManager` unless a module is named, which does
+            the work: outcomes. Empty where nothing follows.
     """
 
     reference: str
@@ -221,6 +225,18 @@ class Sources:
     guard: str
     policy: str
     run: str = ""
+
+    def cited(self) -> list[str]:
+        """Every source in full, the reference first."""
+        guard = self.guard if ":" in self.guard else f"nova.compute.api:{self.guard}"
+        run = self.run if ":" in self.run else f"nova.compute.manager:ComputeManager.{self.run}"
+        return [
+            self.reference,
+            f"nova.api.openstack.compute.{self.controller}",
+            guard,
+            f"nova.policies.{self.policy}",
+            *([run] if self.run else []),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -293,7 +309,9 @@ class Action:
         seen: dict[TaskState, None] = {}
         for outcome in self.success:
             for step in outcome.path:
-                seen[step[1] if isinstance(step, tuple) else step] = None
+                task = step[1] if isinstance(step, tuple) else step
+                if task is not None:
+                    seen[task] = None
         return tuple(seen)
 
 
@@ -311,6 +329,7 @@ class Timer:
         does: what then happens, in words.
         event: the action that it sets going, or None where it does what `end` says.
         end: the vm_state afterwards where no action is set going.
+        leaves_task: whether the task_state stays as it was.
         source: function of Nova.
     """
 
@@ -325,6 +344,7 @@ class Timer:
     does: str
     event: ActionName | None = None
     end: VmState | End | None = None
+    leaves_task: bool = False
     source: str
 
 

@@ -117,7 +117,8 @@ class Rulebook:
                 for outcome in row.success:
                     for step in outcome.path:
                         pair = step if isinstance(step, tuple) else (origin, step)
-                        found.setdefault(pair, set()).update(ends)
+                        if pair[1] is not None:
+                            found.setdefault((pair[0], pair[1]), set()).update(ends)
         return found
 
 
@@ -240,7 +241,8 @@ def _outcome_problems(row: Action) -> Iterator[str]:
     if len(set(keys)) != len(keys):
         yield "two outcomes overlap"
     for failure in row.failures:
-        if not set(failure.path) <= {*row.during, *row.success[0].path}:
+        steps = {step for outcome in row.success for step in outcome.path}
+        if not set(failure.path) <= steps:
             yield f"failure {failure.name} strikes at a task_state that the action never has"
     for write in row.writes:
         task = write.values.get("task_state")

@@ -30,11 +30,39 @@ _PAIRS: dict[Status, tuple[tuple[VmState, TaskState | None], ...]] = {
     )
     for status in Status
 }
-_VM_INDEX: dict[VmState | None, int] = {vm: index for index, vm in enumerate(VmState)}
-_TASK_INDEX: dict[TaskState | None, int] = {
-    task: index for index, task in enumerate((None, *TaskState))
-}
-_STATUS_INDEX: dict[Status | None, int] = {status: index for index, status in enumerate(Status)}
+# Words are numbered so that a server's key is one small integer.
+_STATE_NUMBER = {word: number << 13 for number, word in enumerate((*VmState, *Status))}
+_TASK_NUMBER = {word: number << 7 for number, word in enumerate((None, *TaskState))}
+_OWNER_NUMBER = {None: 0, LockedBy.OWNER: 1, LockedBy.ADMIN: 2}
+
+
+def key_of(
+    state: Any,
+    task_state: Any,
+    locked_by: Any,
+    locked: Any,
+    launched: Any,
+    host: Any,
+    volume_backed: Any,
+    deleted: Any,
+) -> int:
+    """Return the number that stands for all that verdicts ask of a server.
+
+    Words may be given as text.
+
+    Raises:
+        KeyError, TypeError: one of them is not a valid word.
+    """
+    key: int = (
+        _STATE_NUMBER[state]
+        + _TASK_NUMBER[task_state]
+        + (_OWNER_NUMBER[locked_by] * 2 + locked) * 16
+        + launched * 8
+        + host * 4
+        + volume_backed * 2
+        + deleted
+    )
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +125,15 @@ class Server:
             or self.only_status is not None
         ):
             self._check_rare(put)
-        flags = 0
-        for flag in (self.locked, self.launched, self.host, self.volume_backed, self.deleted):
-            if flag is True:
-                flags = flags << 1 | 1
-            elif flag is False:
-                flags <<= 1
-            else:
+        flags = (self.locked, self.launched, self.host, self.volume_backed, self.deleted)
+        for flag in flags:
+            if flag is not True and flag is not False:
                 raise MalformedServerError(
                     "locked, launched, host, volume_backed and deleted must be true or false, "
-                    f"not {flag!r}"
+                    f"not {flag!r:.80}"
                 )
-        state = (
-            _VM_INDEX[self.vm_state] * 64 + _TASK_INDEX[self.task_state]
-            if self.vm_state is not None
-            else 1024 + _STATUS_INDEX[self.only_status]
-        )
-        owner = 0 if self.locked_by is None else 1 if self.locked_by is LockedBy.OWNER else 2
-        put(self, "key", (state << 5 | flags) * 3 + owner)
+        state: object = self.vm_state if self.vm_state is not None else self.only_status
+        put(self, "key", key_of(state, self.task_state, self.locked_by, *flags))
 
     def _check_rare(self, put: Any) -> None:
         if self.locked_by is not None:

@@ -61,7 +61,10 @@ class _Word(StrEnum):
     kind: Kind
     family: Family | None
 
-    def __new__(cls, value: str, kind: Kind, family: Family | None, doc: str) -> Self:
+    # The defaults are for callers of `Status("ACTIVE")`, which looks a member up.
+    def __new__(
+        cls, value: str, kind: Kind = Kind.STABLE, family: Family | None = None, doc: str = ""
+    ) -> Self:
         word = str.__new__(cls, value)
         word._value_ = value
         word.kind = kind

@@ -62,13 +62,13 @@ def written(server: Server | None, values: Any) -> Server:
     return replace(server, **values) if values else server
 
 
-def progress(server: Server, pair: tuple[VmState, TaskState]) -> Server:
+def progress(server: Server, pair: tuple[VmState, TaskState | None]) -> Server:
     """Return the server at the next step of its task."""
     return replace(server, vm_state=pair[0], task_state=pair[1])
 
 
 def finish(server: Server, outcome: Outcome) -> Server:
-    """Return the server after an outcome, with no task under way.
+    """Return the server after an outcome of its task.
 
     >>> from serverfsm.rulebook import API_REFERENCE
     >>> stopping = accept(Server("active"), "os-stop").server
@@ -83,7 +83,7 @@ def finish(server: Server, outcome: Outcome) -> Server:
     return replace(
         server,
         vm_state=end,
-        task_state=None,
+        task_state=outcome.left,
         power_state=POWER_STATES.get(end, server.power_state),
         launched=server.launched or end is VmState.ACTIVE,
         host=not offloaded and (server.host or end is VmState.ACTIVE),

@@ -165,7 +165,7 @@ REFERENCE = (
         success=(done(End.ORIGIN, T.UPDATING_PASSWORD),),
         failures=(
             back("not-running", T.UPDATING_PASSWORD),
-            back("guest-agent-error", T.UPDATING_PASSWORD),
+            back("guest-agent-not-enabled", T.UPDATING_PASSWORD),
             back("not-supported", T.UPDATING_PASSWORD),
             back("driver-error", T.UPDATING_PASSWORD),
         ),
@@ -182,7 +182,7 @@ REFERENCE = (
         policy=OWNER, rule="os_compute_api:servers:confirm_resize",
         normal=204, errors=of(400, 401, 403, 404, 409),
         success=(done(End.POWER_STATE),),
-        failures=(fails("driver-error"),),
+        failures=(fails("driver-error"), Outcome("not-implemented", V.ACTIVE)),
         assumes=(NOT_RESIZED, HOSTS_UP),
         sources=Sources(
             "servers-actions: confirmResize", "servers:_confirm_resize", "API.confirm_resize",
@@ -204,7 +204,9 @@ REFERENCE = (
         success=(done(End.ORIGIN, T.IMAGE_BACKUP, T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),),
         failures=(
             back("driver-error"),
+            back("image-deleted"),
             back("image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),
+            Outcome("guest-missing", End.ORIGIN, (T.IMAGE_BACKUP,), left=T.IMAGE_BACKUP),
         ),
         sources=Sources(
             "servers-actions: createBackup", "create_backup:_create_backup", "API.backup",
@@ -236,6 +238,7 @@ REFERENCE = (
             back("driver-error"),
             back("image-deleted"),
             back("image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),
+            Outcome("guest-missing", End.ORIGIN, (T.IMAGE_SNAPSHOT,), left=T.IMAGE_SNAPSHOT),
         ),
         sources=Sources(
             "servers-actions: createImage", "servers:_create_image",
@@ -282,8 +285,9 @@ REFERENCE = (
         writes=task(T.REBOOTING),
         success=(done(V.ACTIVE, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),),
         failures=(
-            Outcome("driver-error-guest-runs", V.ACTIVE, when=GUEST_RUNS),
-            fails("driver-error"),
+            back("network-failure", T.REBOOTING),
+            Outcome("driver-error-guest-runs", V.ACTIVE, (T.REBOOT_STARTED,), GUEST_RUNS),
+            fails("driver-error", T.REBOOT_STARTED),
         ),
         sources=Sources(
             "servers-actions: reboot", "servers:_reboot", "API._soft_reboot", "servers",
@@ -306,8 +310,9 @@ REFERENCE = (
         writes=task(T.REBOOTING_HARD),
         success=(done(V.ACTIVE, T.REBOOTING_HARD, T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD),),
         failures=(
-            Outcome("driver-error-guest-runs", V.ACTIVE, when=GUEST_RUNS),
-            fails("driver-error"),
+            back("network-failure", T.REBOOTING_HARD),
+            Outcome("driver-error-guest-runs", V.ACTIVE, (T.REBOOT_STARTED_HARD,), GUEST_RUNS),
+            fails("driver-error", T.REBOOT_STARTED_HARD),
         ),
         sources=Sources(
             "servers-actions: reboot", "servers:_reboot", "API._hard_reboot", "servers",
@@ -343,7 +348,11 @@ REFERENCE = (
             done(V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED),
             done(V.ACTIVE, *REBUILD_PATH),
         ),
-        failures=(back("no-valid-host", T.REBUILDING), fails("driver-error")),
+        failures=(
+            fails("no-valid-host", T.REBUILDING),
+            back("not-implemented", *REBUILD_PATH),
+            fails("driver-error"),
+        ),
         destructive=True,
         sources=Sources(
             "servers-actions: rebuild", "servers:_rebuild", "API.rebuild", "servers",
@@ -394,7 +403,7 @@ REFERENCE = (
         normal=200, errors=of(400, 401, 403, 404, 409, 501),
         writes=task(T.RESCUING),
         success=(done(V.RESCUED, T.RESCUING),),
-        failures=(fails("driver-error", T.RESCUING),),
+        failures=(back("image-not-found", T.RESCUING), fails("driver-error", T.RESCUING)),
         sources=Sources(
             "servers-actions: rescue", "rescue:_rescue", "API.rescue", "rescue", "rescue_instance"
         ),
@@ -426,7 +435,8 @@ REFERENCE = (
         success=(done(V.RESIZED, *RESIZE_PATH),),
         failures=(
             back("no-valid-host", T.RESIZE_PREP),
-            back("claim-failed", T.RESIZE_PREP),
+            fails("reschedule-exhausted", T.RESIZE_PREP),
+            back("disk-not-movable", T.RESIZE_MIGRATING),
             fails("driver-error", *RESIZE_PATH[1:]),
         ),
         assumes=(
@@ -466,7 +476,7 @@ REFERENCE = (
             done(V.STOPPED, T.RESIZE_REVERTING, T.POWERING_OFF, when=WAS_STOPPED),
             done(V.ACTIVE, T.RESIZE_REVERTING),
         ),
-        failures=(fails("driver-error", T.RESIZE_REVERTING),),
+        failures=(fails("driver-error", T.RESIZE_REVERTING, T.POWERING_OFF),),
         assumes=(NOT_RESIZED,),
         sources=Sources(
             "servers-actions: revertResize", "servers:_revert_resize", "API.revert_resize",
@@ -553,7 +563,10 @@ REFERENCE = (
         normal=202, errors=of(401, 403, 404, 409, 501),
         writes=task(T.UNRESCUING),
         success=(done(V.ACTIVE, T.UNRESCUING),),
-        failures=(fails("driver-error", T.UNRESCUING),),
+        failures=(
+            fails("driver-error", T.UNRESCUING),
+            Outcome("not-implemented", V.ACTIVE, (T.UNRESCUING,)),
+        ),
         sources=Sources(
             "servers-actions: unrescue", "rescue:_unrescue", "API.unrescue", "rescue",
             "unrescue_instance"
@@ -580,7 +593,11 @@ SISTER_PAGES = (
             ),
             done(V.SHELVED, *SHELVE_PATH),
         ),
-        failures=(back("driver-error"), fails("image-upload-failed")),
+        failures=(
+            back("driver-error", T.SHELVING),
+            back("image-upload-failed", *SHELVE_PATH[1:]),
+            Outcome("offload-failed", V.SHELVED, ((V.SHELVED, T.SHELVING_OFFLOADING),)),
+        ),
         sources=Sources(
             "other-actions: shelve", "shelve:_shelve", "API.shelve", "shelve", "_shelve_instance"
         ),
@@ -612,7 +629,11 @@ SISTER_PAGES = (
             done(V.ACTIVE, T.UNSHELVING, T.POWERING_ON, when=When(vm_states=of(V.SHELVED))),
             done(V.ACTIVE, T.UNSHELVING, T.SPAWNING),
         ),
-        failures=(back("no-valid-host", T.UNSHELVING), back("driver-error")),
+        failures=(
+            back("no-valid-host", T.UNSHELVING),
+            Outcome("image-deleted", V.ERROR, (T.UNSHELVING,), left=T.UNSHELVING),
+            back("driver-error"),
+        ),
         sources=Sources(
             "other-actions: unshelve", "shelve:_unshelve", "API.unshelve", "shelve",
             "_unshelve_instance"
@@ -708,7 +729,11 @@ SISTER_PAGES = (
             ),
             done(V.ACTIVE, *REBUILD_PATH),
         ),
-        failures=(back("no-valid-host", T.REBUILDING), fails("driver-error")),
+        failures=(
+            fails("no-valid-host", T.REBUILDING),
+            back("claim-failed", T.REBUILDING),
+            fails("driver-error"),
+        ),
         assumes=(
             Assumption(
                 "host-down",
@@ -732,7 +757,8 @@ SISTER_PAGES = (
         success=(done(V.RESIZED, *RESIZE_PATH),),
         failures=(
             back("no-valid-host", T.RESIZE_PREP),
-            back("claim-failed", T.RESIZE_PREP),
+            fails("reschedule-exhausted", T.RESIZE_PREP),
+            back("disk-not-movable", T.RESIZE_MIGRATING),
             fails("driver-error", *RESIZE_PATH[1:]),
         ),
         assumes=(HOSTS_UP,),
@@ -764,6 +790,7 @@ SISTER_PAGES = (
             back("no-valid-host", T.MIGRATING),
             back("pre-check-failed", T.MIGRATING),
             back("rolled-back", T.MIGRATING),
+            Outcome("rollback-failed", End.ORIGIN, (T.MIGRATING,), left=T.MIGRATING),
             fails("driver-error", T.MIGRATING),
         ),
         sources=Sources(
@@ -958,11 +985,14 @@ SISTER_PAGES = (
         success=(
             done(
                 V.ACTIVE,
-                (V.BUILDING, T.SCHEDULING), (V.BUILDING, T.NETWORKING),
+                (V.BUILDING, T.SCHEDULING), (V.BUILDING, None), (V.BUILDING, T.NETWORKING),
                 (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING)
             ),
         ),
-        failures=(fails("no-valid-host", T.SCHEDULING), fails("build-failed")),
+        failures=(
+            Outcome("no-valid-host", V.ERROR, ((V.BUILDING, T.SCHEDULING),)),
+            fails("driver-error"),
+        ),
         sources=Sources(
             "other-actions: POST /servers", "servers:create", "API.create", "servers",
             "_build_and_run_instance"
@@ -1006,24 +1036,24 @@ TIMERS = (
         event=A.SHELVE_OFFLOAD, source="_poll_shelved_instances",
     ),
     Timer(
-        option="reclaim_instance_interval", default=0, off="0", poll="reclaim_instance_interval",
+        option="reclaim_instance_interval", default=0, off="0", poll="60",
         measures="seconds since the soft delete (Instance.deleted_at)",
-        vm_states=of(V.SOFT_DELETED), task_states=ANY,
-        does="deletes the server for good",
+        vm_states=of(V.SOFT_DELETED), task_states=IDLE,
+        does="deletes the server for good; a missing deleted_at counts as long ago",
         end=End.GONE, source="_reclaim_queued_deletes",
     ),
     Timer(
         option="instance_build_timeout", default=0, off="0", poll="60",
         measures="seconds since the server was created (Instance.created_at)",
         vm_states=of(V.BUILDING), task_states=ANY,
-        does="gives the build up: the server is in error",
-        end=V.ERROR, source="_check_instance_build_time",
+        does="gives the build up: the server is in error, its task_state stays",
+        end=V.ERROR, leaves_task=True, source="_check_instance_build_time",
     ),
     Timer(
         option="reboot_timeout", default=0, off="0", poll="60",
         measures="seconds since the record last changed (Instance.updated_at)",
         vm_states=ANY, task_states=of(T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),
-        does="asks the hypervisor to see to guests that hang in a reboot; libvirt does nothing",
+        does="asks the hypervisor to see to guests that hang in a reboot; only vmware does",
         source="_poll_rebooting_instances",
     ),
     Timer(

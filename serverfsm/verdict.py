@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serverfsm.advice import hint, waiting_helps
+from serverfsm.advice import hint, waiting_helps, wanted
 from serverfsm.guards import (
     CompareAndSwap,
     Reason,
@@ -168,7 +168,9 @@ class Verdict:
         if self.refusal is None:
             return None
         if self.depends_on:
-            return f"it depends on {' and '.join(self.depends_on)}"
+            which = f"it depends on {' and '.join(self.depends_on)}"
+            decisive = self.refusal.attribute in self.depends_on
+            return f"{which}: {wanted(self.refusal)}" if decisive else which
         return hint(self.request, self.failures)
 
     def fault(self, server_id: str) -> Fault:
