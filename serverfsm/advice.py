@@ -73,7 +73,7 @@ def _state(request: Request, refusals: Refusals) -> str:
 def _steps(book: Rulebook, row: Action, vm_state: VmState, actor: Actor) -> list[str]:
     """The keys of the most specific actions that lead in one step to where `row` is accepted."""
     fitting = [
-        (len(other.vm_states), other.name.key)
+        (len(other.origins), other.name.key)
         for other in book
         if other.vm_states is not None
         and other.sources.run

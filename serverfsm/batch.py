@@ -114,7 +114,7 @@ class Batch:
                 asked.get("actor", "member"),
                 asked["action"],
             )
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             return answer  # unusual, if right: not worth remembering
         if "variant" not in asked and all(isinstance(word, str) for word in path):
             self._remember(path, key, answer)

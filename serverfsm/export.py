@@ -46,6 +46,7 @@ def table_document(rulebook: Rulebook = API_REFERENCE) -> Document:
     >>> document["rulebook"], [row["action"] for row in document["actions"]][:2]
     ('api-reference', ['addFloatingIp', 'addSecurityGroup'])
     """
+    from serverfsm.deviations import DEVIATIONS
     from serverfsm.table import TIMERS
 
     return {
@@ -58,7 +59,7 @@ def table_document(rulebook: Rulebook = API_REFERENCE) -> Document:
         ],
         "actions": [_action(row) for row in rulebook],
         "timers": [_timer(timer) for timer in TIMERS],
-        "deviations": [deviation_document(each) for each in rulebook.deviations],
+        "deviations": [deviation_document(each) for each in DEVIATIONS],
     }
 
 
@@ -71,7 +72,7 @@ def _action(row: Action) -> Document:
         "guards": [guard.value for guard in row.guards],
         "requires": {
             "statuses": _ordered(Status, required_statuses(row)),
-            "vm_states": None if row.vm_states is None else _ordered(VmState, row.vm_states),
+            "vm_states": None if row.vm_states is None else [vm.value for vm in row.origins],
             "vm_states_if_volume_backed": _ordered(VmState, row.volume_backed_vm_states)
             if row.volume_backed_vm_states is not None
             else None,
@@ -136,13 +137,13 @@ def required_statuses(row: Action) -> set[Status]:
     if row.vm_states is None:
         return set()
     tasks = (None, *TaskState)
-    return {status_of(vm, t) for vm in row.vm_states for t in tasks if row.accepts(vm, t)}
+    return {status_of(vm, t) for vm in row.origins for t in tasks if row.accepts(vm, t)}
 
 
 def _origins(row: Action) -> Iterable[VmState]:
     if Guard.ABSENT in row.guards:
         return (VmState.BUILDING,)
-    return VmState if row.vm_states is None else row.vm_states
+    return row.origins
 
 
 def _statuses_during(row: Action) -> set[Status]:

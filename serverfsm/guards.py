@@ -143,6 +143,11 @@ def _at_least(policy: Policy | None) -> tuple[Actor, ...]:
     return tuple(who for who in Actor if who.rank >= least.rank)
 
 
+def _role(actor: Actor) -> Actor:
+    """What the actor is at home: to another project's server a stranger, in its own a member."""
+    return Actor.MEMBER if actor is Actor.STRANGER else actor
+
+
 def _may(request: Request) -> tuple[Actor, ...]:
     return _at_least(request.row.policy)
 
@@ -247,7 +252,7 @@ _TESTS: dict[Guard, _Test] = {
     Guard.POLICY: _Test(
         Reason.FORBIDDEN,
         "actor",
-        lambda request, _: request.actor.rank >= request.row.policy.least.rank,
+        lambda request, _: _role(request.actor).rank >= request.row.policy.least.rank,
         lambda request, _: request.actor,
         _may,
     ),
@@ -291,6 +296,14 @@ _TESTS: dict[Guard, _Test] = {
         lambda _, server: server.vm_state,
         lambda request: _in_order(VmState, request.vm_states),
         _expect_vm_states,
+    ),
+    Guard.LATE_VM_STATE: _Test(
+        Reason.VM_STATE,
+        "vm_state",
+        lambda request, server: server.vm_state in (request.row.late_vm_states or VmState),
+        lambda _, server: server.vm_state,
+        lambda request: _in_order(VmState, request.row.late_vm_states),
+        lambda request, _: {"vm_state": frozenset(request.row.late_vm_states or VmState)},
     ),
     Guard.TASK_STATE: _Test(
         Reason.TASK_STATE,

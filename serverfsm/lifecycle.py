@@ -113,9 +113,7 @@ def _written(row: Action, start: State | None) -> Iterator[State]:
 
 
 def _running(row: Action) -> Iterator[Edge]:
-    for origin in VmState:
-        if row.vm_states is not None and origin not in row.vm_states:
-            continue
+    for origin in row.origins:
         taken = False
         for outcome in row.success:
             fits = outcome.when.vm_states is None or origin in outcome.when.vm_states

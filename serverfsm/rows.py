@@ -49,6 +49,7 @@ class Guard(StrEnum):
     BACKING = "backing"  # image-backed, or the action supports volumes
     LOCK_OWNER = "lock_owner"  # who locked it may unlock it
     ABSENT = "absent"  # there is no server yet
+    LATE_VM_STATE = "late_vm_state"  # a narrower vm_state, tested after the state
     LATE_POLICY = "late_policy"  # a second policy rule, tested after the state
 
 
@@ -230,13 +231,14 @@ class Sources:
         """Every source in full, the reference first."""
         guard = self.guard if ":" in self.guard else f"nova.compute.api:{self.guard}"
         run = self.run if ":" in self.run else f"nova.compute.manager:ComputeManager.{self.run}"
-        return [
+        cited = (
             self.reference,
             f"nova.api.openstack.compute.{self.controller}",
             guard,
             f"nova.policies.{self.policy}",
             *([run] if self.run else []),
-        ]
+        )
+        return list(dict.fromkeys(cited))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -250,6 +252,7 @@ class Action:
         statuses: the statuses that the reference names as precondition; None: it names none.
         vm_states: where it is accepted; None: in any.
         volume_backed_vm_states: the same for volume-backed servers; None: as `vm_states`.
+        late_vm_states: a narrower set, tested later and refused in other words; None: none.
         task_states: the tasks with which it is accepted, None among them for no task under way;
             the column None: with any task or none.
         guards: what Nova tests, in its order, the first failure deciding.
@@ -275,6 +278,7 @@ class Action:
     statuses: frozenset[Status] | None = None
     vm_states: frozenset[VmState] | None
     volume_backed_vm_states: frozenset[VmState] | None = None
+    late_vm_states: frozenset[VmState] | None = None
     task_states: frozenset[TaskState | None] | None
     guards: tuple[Guard, ...]
     lock: Lock
@@ -299,8 +303,18 @@ class Action:
 
     def accepts(self, vm_state: VmState, task_state: TaskState | None) -> bool:
         """Whether this pair of states alone is no reason to refuse."""
-        return (self.vm_states is None or vm_state in self.vm_states) and (
+        return self._begins_in(vm_state) and (
             self.task_states is None or task_state in self.task_states
+        )
+
+    @property
+    def origins(self) -> tuple[VmState, ...]:
+        """Every vm_state in which it is accepted with one task or another, or none."""
+        return tuple(filter(self._begins_in, VmState))
+
+    def _begins_in(self, vm_state: VmState) -> bool:
+        return (self.vm_states is None or vm_state in self.vm_states) and (
+            self.late_vm_states is None or vm_state in self.late_vm_states
         )
 
     @property

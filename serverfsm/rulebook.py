@@ -107,7 +107,7 @@ class Rulebook:
     def _after(self) -> Mapping[tuple[VmState, TaskState], set[VmState]]:
         found: dict[tuple[VmState, TaskState], set[VmState]] = {}
         for row in self:
-            for origin in row.vm_states or VmState:
+            for origin in row.origins:
                 ends = {
                     end
                     for outcome in (*row.success, *row.failures)
@@ -209,6 +209,7 @@ def _guard_problems(row: Action) -> Iterator[str]:
         ("task_states", row.task_states is not None, {Guard.TASK_STATE, Guard.ABSENT}),
         ("backing", row.backing is not None, {Guard.BACKING}),
         ("removed", row.removed is not None, {Guard.REMOVED}),
+        ("late_vm_states", row.late_vm_states is not None, {Guard.LATE_VM_STATE}),
         ("late_policy", row.late_policy is not None, {Guard.LATE_POLICY, Guard.LOCK_OWNER}),
     ):
         tested = bool(guards & testing)
@@ -219,7 +220,7 @@ def _guard_problems(row: Action) -> Iterator[str]:
 
 
 def _status_problems(row: Action) -> Iterator[str]:
-    seen = {status for vm in row.vm_states or VmState for status in _statuses(row, vm)}
+    seen = {status for vm in row.origins for status in _statuses(row, vm)}
     for status in sorted((row.statuses or frozenset()) - seen):
         yield f"the reference names {status} and no accepted pair of states has it"
 
@@ -272,9 +273,7 @@ def _check_ends(table: Mapping[ActionName, Action]) -> None:
 
 def _moves(row: Action) -> Iterator[tuple[VmState | None, VmState]]:
     """Every change of vm_state that the row may bring about; from None where there is no server."""
-    origins: Iterable[VmState | None] = (
-        (None,) if Guard.ABSENT in row.guards else row.vm_states or VmState
-    )
+    origins: Iterable[VmState | None] = (None,) if Guard.ABSENT in row.guards else row.origins
     for origin in origins:
         for outcome in (*row.success, *row.failures):
             way = [origin, *(step[0] for step in outcome.path if isinstance(step, tuple))]

@@ -97,6 +97,11 @@ def task(state: TaskState) -> tuple[Write, ...]:
     return (Write({"task_state": state}),)
 
 
+NOT_OFFLOADED = Answer(
+    409, 'Specifying an availability zone or a host when unshelving server "{id}" with status '
+    '"{have}" is not supported. The server status must be SHELVED_OFFLOADED.'
+)
+UNKNOWN_PARAMETER = Answer(400, "Additional properties are not allowed")
 NOT_RESIZED = Assumption(
     "finished-migration",
     "the migration of the resize is finished and not yet being confirmed or reverted",
@@ -639,18 +644,23 @@ SISTER_PAGES = (
             "_unshelve_instance"
         ),
     ),
-    unshelve_to_zone := replace(unshelve,
+    unshelve_to_zone := replace(  # to an availability zone: there has to be no host to leave
+        unshelve,
         name=A.UNSHELVE_TO_ZONE,
         statuses=of(S.SHELVED_OFFLOADED),
-        vm_states=of(V.SHELVED_OFFLOADED),
+        late_vm_states=of(V.SHELVED_OFFLOADED),
+        guards=(*unshelve.guards, G.LATE_VM_STATE),
         since="2.77",
+        answers={G.OFFERED: UNKNOWN_PARAMETER, G.LATE_VM_STATE: NOT_OFFLOADED},
         parameters=(Parameter("availability_zone", required=True, since="2.77"),),
         success=unshelve.success[1:],
     ),
-    replace(unshelve_to_zone,
+    replace(  # to a host
+        unshelve_to_zone,
         name=A.UNSHELVE_TO_HOST,
-        guards=(*unshelve.guards, G.LATE_POLICY),
-        late_policy=ADMIN, late_rule="os_compute_api:os-shelve:unshelve_to_host",
+        guards=(*unshelve_to_zone.guards, G.LATE_POLICY),
+        late_policy=ADMIN,
+        late_rule="os_compute_api:os-shelve:unshelve_to_host",
         since="2.91",
         parameters=(
             Parameter("host", required=True, since="2.91"),
@@ -771,6 +781,7 @@ SISTER_PAGES = (
         name=A.MIGRATE_TO_HOST,
         rule="os_compute_api:os-migrate-server:migrate:host",
         since="2.56",
+        answers={G.OFFERED: UNKNOWN_PARAMETER},
         parameters=(Parameter("host", required=True, since="2.56"),),
     ),
     live_migrate := Action(
@@ -887,7 +898,7 @@ SISTER_PAGES = (
     get_vnc_console := Action(
         name=A.GET_VNC_CONSOLE, title="Get VNC Console", label="get_vnc_console",
         vm_states=ANY, task_states=CONSOLE_TASKS,
-        guards=(*REQUEST, G.HOST, G.TASK_STATE), lock=IGNORED,
+        guards=(G.AUTHENTICATED, G.OFFERED, G.POLICY, G.FOUND, G.HOST, G.TASK_STATE), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-remote-consoles",
         until="2.6",
         parameters=(Parameter("type", required=True, values=("novnc", "xvpvnc")),),
