@@ -102,7 +102,7 @@ def wanted(refusal: Refusal) -> str:
     """Return where the guard would pass, in words."""
     if refusal.attribute == "task_state" and refusal.want == (None,):
         return "possible when no task is under way"
-    words = ", ".join("no task" if word is None else str(word) for word in refusal.want)
+    words = ", ".join("none" if word is None else str(word) for word in refusal.want)
     return f"possible with {refusal.attribute} {words}" if words else "not possible"
 
 

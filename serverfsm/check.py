@@ -137,7 +137,7 @@ def _verdict(request: Request) -> Verdict:
     if refusal is None:
         return Verdict(True, row.normal, Reason.OK, None, (), request)
     unless = row.backing.unless if refusal.guard is Guard.BACKING and row.backing else None
-    depends_on = () if unless is None else (unless,)
+    depends_on = () if unless is None else (f"whether {unless}",)
     return Verdict(False, refusal.code, refusal.reason, refusal, depends_on, request)
 
 

@@ -141,9 +141,7 @@ def required_statuses(row: Action) -> set[Status]:
 
 
 def _origins(row: Action) -> Iterable[VmState]:
-    if Guard.ABSENT in row.guards:
-        return (VmState.BUILDING,)
-    return row.origins
+    return row.origins or (VmState.BUILDING,)
 
 
 def _statuses_during(row: Action) -> set[Status]:

@@ -113,7 +113,7 @@ def _written(row: Action, start: State | None) -> Iterator[State]:
 
 
 def _running(row: Action) -> Iterator[Edge]:
-    for origin in row.origins:
+    for origin in row.origins or (VmState.BUILDING,):
         taken = False
         for outcome in row.success:
             fits = outcome.when.vm_states is None or origin in outcome.when.vm_states
@@ -123,11 +123,6 @@ def _running(row: Action) -> Iterator[Edge]:
             taken = outcome.when.vm_states is not None and outcome.when.since is None
         for failure in row.failures:
             yield from _failure(row, failure, origin)
-    if Guard.ABSENT in row.guards:
-        for outcome in row.success:
-            yield from _success(row, outcome, VmState.BUILDING)
-        for failure in row.failures:
-            yield from _failure(row, failure, VmState.BUILDING)
 
 
 def _path(outcome: Outcome, origin: VmState) -> list[State]:

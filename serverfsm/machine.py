@@ -50,9 +50,15 @@ class RefusedTriggerError(RefusedError, MachineError):
     def __reduce__(self) -> tuple[type[RefusedTriggerError], tuple[Verdict]]:
         return RefusedTriggerError, (self.verdict,)
 
+    def __str__(self) -> str:
+        return str(self.value)
+
 
 class WrongEventError(MachineError):
     """An outcome that the server cannot have now; the message names those that it can."""
+
+    def __str__(self) -> str:
+        return str(self.value)
 
 
 class UnknownEventError(UnknownWordError):

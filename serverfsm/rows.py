@@ -309,7 +309,10 @@ class Action:
 
     @property
     def origins(self) -> tuple[VmState, ...]:
-        """Every vm_state in which it is accepted with one task or another, or none."""
+        """Every vm_state in which it is accepted with one task or another, or none.
+
+        Empty for `create`, which begins where there is no server.
+        """
         return tuple(filter(self._begins_in, VmState))
 
     def _begins_in(self, vm_state: VmState) -> bool:

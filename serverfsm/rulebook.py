@@ -107,7 +107,7 @@ class Rulebook:
     def _after(self) -> Mapping[tuple[VmState, TaskState], set[VmState]]:
         found: dict[tuple[VmState, TaskState], set[VmState]] = {}
         for row in self:
-            for origin in row.origins:
+            for origin in row.origins or (VmState.BUILDING,):
                 ends = {
                     end
                     for outcome in (*row.success, *row.failures)
