@@ -5,24 +5,28 @@
 True
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from serverfsm.check import allowed, check
-from serverfsm.errors import (
-    MalformedServerError,
-    TableError,
-    UnknownActionError,
-    UnknownActorError,
-    UnknownMicroversionError,
-    UnknownRulebookError,
-    UnknownStateError,
-    UnknownWordError,
-)
-from serverfsm.guards import CompareAndSwap, Reason, Refusal
 from serverfsm.requests import FIRST, LATEST, ActionName, Actor, Microversion, Policy
-from serverfsm.rows import LockedBy
 from serverfsm.rulebook import API_REFERENCE, NOVA_34, Rulebook
-from serverfsm.server import Server
-from serverfsm.states import PowerState, Status, TaskState, VmState, status_of
-from serverfsm.verdict import Fault, RefusedError, Verdict
+
+if TYPE_CHECKING:
+    from serverfsm.errors import (
+        MalformedServerError,
+        TableError,
+        UnknownActionError,
+        UnknownActorError,
+        UnknownMicroversionError,
+        UnknownRulebookError,
+        UnknownStateError,
+        UnknownWordError,
+    )
+    from serverfsm.guards import CompareAndSwap, Reason, Refusal
+    from serverfsm.server import Server
+    from serverfsm.states import LockedBy, PowerState, Status, TaskState, VmState, status_of
+    from serverfsm.verdict import Fault, RefusedError, Verdict
 
 __all__ = [
     "API_REFERENCE",
@@ -61,3 +65,34 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# The rest is imported when it is first asked for, so that importing the package stays cheap.
+_MODULES = {
+    "errors": (
+        "MalformedServerError",
+        "TableError",
+        "UnknownActionError",
+        "UnknownActorError",
+        "UnknownMicroversionError",
+        "UnknownRulebookError",
+        "UnknownStateError",
+        "UnknownWordError",
+    ),
+    "guards": ("CompareAndSwap", "Reason", "Refusal"),
+    "server": ("Server",),
+    "states": ("LockedBy", "PowerState", "Status", "TaskState", "VmState", "status_of"),
+    "verdict": ("Fault", "RefusedError", "Verdict"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

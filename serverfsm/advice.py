@@ -6,12 +6,15 @@ Only advice belongs here, worked out from the table when somebody asks for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from serverfsm.guards import Reason, Refusal, Request
-from serverfsm.requests import Actor, Policy
-from serverfsm.rows import Action, Guard, LockedBy
-from serverfsm.rulebook import Rulebook, ends_of
-from serverfsm.states import VmState
+from serverfsm.requests import Actor, Guard, Policy
+from serverfsm.rulebook import Rulebook
+from serverfsm.states import LockedBy, VmState
+
+if TYPE_CHECKING:  # the rows are read when they are first asked for
+    from serverfsm.rows import Action
 
 __all__ = ["hint", "waiting_helps", "wanted"]
 
@@ -88,7 +91,7 @@ def _steps(book: Rulebook, row: Action, vm_state: VmState, actor: Actor) -> list
 
 def _leads_on(step: Action, row: Action, origin: VmState) -> bool:
     """Whether the success of `step` may leave the server where `row` is accepted."""
-    ends = {end for outcome in step.success for end in ends_of(outcome, origin)}
+    ends = {end for outcome in step.success for end in outcome.ends(origin)}
     return any(row.accepts(end, None) for end in ends - {origin})
 
 

@@ -26,10 +26,9 @@ from serverfsm.check import allowed, check
 from serverfsm.errors import MalformedServerError, UnknownStateError, nearest
 from serverfsm.export import deviation_document, table_csv, table_document, table_markdown
 from serverfsm.requests import LATEST, Actor, Microversion
-from serverfsm.rows import LockedBy
 from serverfsm.rulebook import NOVA_34, RULEBOOKS, Rulebook
 from serverfsm.server import Server
-from serverfsm.states import Status
+from serverfsm.states import LockedBy, Status
 from serverfsm.verdict import Verdict
 
 __all__ = ["app", "run"]

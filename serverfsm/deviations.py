@@ -7,8 +7,8 @@ table with each `nova` value put in its column. A column `answers.lock` is the a
 from __future__ import annotations
 
 from serverfsm.requests import ActionName as A
-from serverfsm.requests import Policy
-from serverfsm.rows import Answer, Backing, Deviation, Guard
+from serverfsm.requests import Guard, Policy
+from serverfsm.rows import Answer, Backing, Deviation
 from serverfsm.states import TaskState as T
 from serverfsm.states import VmState as V
 from serverfsm.table import ANSWERS, NOT_RESCUABLE, of

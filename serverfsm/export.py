@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
-from serverfsm.rows import Action, Deviation, End, Guard, Outcome, Timer
-from serverfsm.rulebook import API_REFERENCE, Rulebook, ends_of
+from serverfsm.requests import Guard
+from serverfsm.rows import Action, Deviation, End, Outcome, Timer
+from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.states import Status, TaskState, VmState, status_of
 
 __all__ = [
@@ -162,7 +163,7 @@ def _vm_states_after(row: Action, outcomes: Iterable[Outcome]) -> set[VmState]:
         found.update({VmState.DELETED} if gone else ())
         for origin in _origins(row):
             if outcome.when.vm_states is None or origin in outcome.when.vm_states:
-                found.update(ends_of(outcome, origin))
+                found.update(outcome.ends(origin))
     return found
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from serverfsm.requests import Actor, Microversion, Policy
-from serverfsm.rows import Action, Guard, LockedBy, When
+from serverfsm.requests import Actor, Guard, Microversion, Policy
 from serverfsm.rulebook import Rulebook
 from serverfsm.server import Server
-from serverfsm.states import TaskState, VmState
+from serverfsm.states import LockedBy, TaskState, VmState
+
+if TYPE_CHECKING:  # the rows are read when they are first asked for
+    from serverfsm.rows import Action, When
 
 __all__ = [
     "CompareAndSwap",

@@ -11,9 +11,9 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from serverfsm.requests import Policy
-from serverfsm.rows import Action, End, Guard, Outcome, Timer
-from serverfsm.rulebook import API_REFERENCE, Rulebook, ends_of
+from serverfsm.requests import Guard, Policy
+from serverfsm.rows import Action, End, Outcome, Timer
+from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.states import TaskState, VmState
 
 __all__ = ["GONE", "Cause", "Edge", "State", "edges", "state_name"]
@@ -157,7 +157,7 @@ def _failure(row: Action, failure: Outcome, origin: VmState) -> Iterator[Edge]:
 def _ends(outcome: Outcome, origin: VmState) -> list[State]:
     if outcome.end is End.GONE:
         return [GONE]
-    return [(vm_state, outcome.left) for vm_state in ends_of(outcome, origin)]
+    return [(vm_state, outcome.left) for vm_state in outcome.ends(origin)]
 
 
 def _ticking(timer: Timer, rulebook: Rulebook) -> Iterator[Edge]:

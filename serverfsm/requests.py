@@ -1,4 +1,4 @@
-"""The words for a request: which action, who asks, at which microversion.
+"""The words for a request: which action, who asks, what is tested of it, at which microversion.
 
 Only vocabulary belongs here; what each action does stands in `table.py`.
 """
@@ -10,7 +10,17 @@ from typing import Self
 
 from serverfsm.errors import UnknownActionError, UnknownActorError, UnknownMicroversionError
 
-__all__ = ["FIRST", "LATEST", "ActionName", "Actor", "Microversion", "Policy", "actor"]
+__all__ = [
+    "FIRST",
+    "LATEST",
+    "ActionName",
+    "Actor",
+    "Guard",
+    "Microversion",
+    "Policy",
+    "action_names",
+    "actor",
+]
 
 
 class ActionName(StrEnum):
@@ -156,6 +166,26 @@ class Policy(StrEnum):
     ADMIN_OR_OWNER = "admin-or-owner", Actor.MEMBER
     ADMIN_OR_MANAGER = "admin-or-manager", Actor.MANAGER
     ADMIN = "admin", Actor.ADMIN
+
+
+class Guard(StrEnum):
+    """What Nova tests before it accepts a request; a row lists its own in Nova's order."""
+
+    AUTHENTICATED = "authenticated"  # there is a valid token
+    OFFERED = "offered"  # the action exists at this microversion
+    REMOVED = "removed"  # the action was not taken out of Nova altogether
+    FOUND = "found"  # the server exists, and the person's project may see it
+    POLICY = "policy"  # the person's role may do this
+    LOCK = "lock"  # the server is not locked, or the person is an administrator
+    HOST = "host"  # a compute host holds the server
+    VM_STATE = "vm_state"
+    TASK_STATE = "task_state"
+    LAUNCHED = "launched"  # the server ran at least once
+    BACKING = "backing"  # image-backed, or the action supports volumes
+    LOCK_OWNER = "lock_owner"  # who locked it may unlock it
+    ABSENT = "absent"  # there is no server yet
+    LATE_VM_STATE = "late_vm_state"  # a narrower vm_state, tested after the state
+    LATE_POLICY = "late_policy"  # a second policy rule, tested after the state
 
 
 class Microversion(str):

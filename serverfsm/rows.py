@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from serverfsm.requests import ActionName, Policy
+from serverfsm.requests import ActionName, Guard, Policy
 from serverfsm.states import PowerState, Status, TaskState, VmState
 
 __all__ = [
@@ -20,9 +20,7 @@ __all__ = [
     "Backing",
     "Deviation",
     "End",
-    "Guard",
     "Lock",
-    "LockedBy",
     "Outcome",
     "Parameter",
     "Sources",
@@ -33,38 +31,11 @@ __all__ = [
 ]
 
 
-class Guard(StrEnum):
-    """What Nova tests before it accepts a request; a row lists its own in Nova's order."""
-
-    AUTHENTICATED = "authenticated"  # there is a valid token
-    OFFERED = "offered"  # the action exists at this microversion
-    REMOVED = "removed"  # the action was not taken out of Nova altogether
-    FOUND = "found"  # the server exists, and the person's project may see it
-    POLICY = "policy"  # the person's role may do this
-    LOCK = "lock"  # the server is not locked, or the person is an administrator
-    HOST = "host"  # a compute host holds the server
-    VM_STATE = "vm_state"
-    TASK_STATE = "task_state"
-    LAUNCHED = "launched"  # the server ran at least once
-    BACKING = "backing"  # image-backed, or the action supports volumes
-    LOCK_OWNER = "lock_owner"  # who locked it may unlock it
-    ABSENT = "absent"  # there is no server yet
-    LATE_VM_STATE = "late_vm_state"  # a narrower vm_state, tested after the state
-    LATE_POLICY = "late_policy"  # a second policy rule, tested after the state
-
-
 class Lock(StrEnum):
     """What a lock on the server means for an action."""
 
     ADMIN_ONLY = "admin-only"  # only an administrator may do it while the server is locked
     IGNORED = "ignored"
-
-
-class LockedBy(StrEnum):
-    """Who holds the lock: Nova's column `locked_by`, which no API answer shows."""
-
-    OWNER = "owner"
-    ADMIN = "admin"
 
 
 class End(Enum):
@@ -205,6 +176,21 @@ class Outcome:
     path: tuple[Step, ...] = ()
     when: When = ALWAYS
     left: TaskState | None = None
+
+    def ends(self, origin: VmState) -> tuple[VmState, ...]:
+        """The vm_states to which it may lead from this origin; none where the server is gone.
+
+        >>> Outcome("done", End.BEFORE_RESIZE).ends(VmState.RESIZED)
+        (<VmState.ACTIVE: 'active'>, <VmState.STOPPED: 'stopped'>)
+        """
+        if isinstance(self.end, VmState):
+            return (self.end,)
+        return {
+            End.ORIGIN: (origin,),
+            End.GONE: (),
+            End.POWER_STATE: (VmState.ACTIVE, VmState.STOPPED),
+            End.BEFORE_RESIZE: (VmState.ACTIVE, VmState.STOPPED),
+        }[self.end]
 
 
 @dataclass(frozen=True, slots=True)

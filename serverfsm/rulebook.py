@@ -1,21 +1,21 @@
-"""A rulebook: the table, checked row by row, as the reference has it or as one release enforces it.
+"""A rulebook: the whole table, as the API reference has it or as one release enforces it.
 
-What a row may say is checked here, once, when a rulebook is first used.
+The rows are read, and checked by `build.py`, when a rulebook is first used.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serverfsm.errors import TableError, UnknownRulebookError
-from serverfsm.requests import LATEST, ActionName, Microversion
-from serverfsm.rows import Action, Answer, Deviation, End, Guard, Lock, Outcome
-from serverfsm.states import Status, TaskState, VmState, status_of
+from serverfsm.errors import UnknownRulebookError
+from serverfsm.requests import LATEST, ActionName, Guard
+
+if TYPE_CHECKING:  # the rows are read when they are first asked for
+    from serverfsm.rows import Action, Answer, Deviation
+    from serverfsm.states import TaskState, VmState
 
 __all__ = ["API_REFERENCE", "NOVA_34", "RULEBOOKS", "Rulebook", "rulebook"]
 
@@ -29,6 +29,9 @@ class Rulebook:
     >>> API_REFERENCE[ActionName.STOP].label, len(NOVA_34) == len(ActionName)
     ('stop', True)
     """
+
+    # Slots for what every check looks at; the rest is worked out once and kept in the dict.
+    __slots__ = ("__dict__", "latest", "memo", "remembered")
 
     def __init__(self, name: str, title: str, *, deviates: bool) -> None:
         self.name = name
@@ -61,7 +64,8 @@ class Rulebook:
     @cached_property
     def actions(self) -> Mapping[ActionName, Action]:
         """Every row by name, in the table's order; TableError if a row is wrong."""
-        from serverfsm.table import ACTIONS  # read, and checked, at first use
+        from serverfsm.build import build
+        from serverfsm.table import ACTIONS
 
         return build(ACTIONS, self.deviations)
 
@@ -98,6 +102,7 @@ class Rulebook:
     def after(self, vm_state: VmState, task_state: TaskState) -> frozenset[VmState]:
         """The vm_states in which the task under way may leave the server; not those it is gone in.
 
+        >>> from serverfsm import TaskState, VmState
         >>> sorted(API_REFERENCE.after(VmState.PAUSED, TaskState.UNPAUSING))
         [<VmState.ACTIVE: 'active'>, <VmState.PAUSED: 'paused'>]
         """
@@ -105,6 +110,8 @@ class Rulebook:
 
     @cached_property
     def _after(self) -> Mapping[tuple[VmState, TaskState], set[VmState]]:
+        from serverfsm.states import VmState
+
         found: dict[tuple[VmState, TaskState], set[VmState]] = {}
         for row in self:
             for origin in row.origins or (VmState.BUILDING,):
@@ -112,7 +119,7 @@ class Rulebook:
                     end
                     for outcome in (*row.success, *row.failures)
                     if outcome.when.vm_states is None or origin in outcome.when.vm_states
-                    for end in ends_of(outcome, origin)
+                    for end in outcome.ends(origin)
                 }
                 for outcome in row.success:
                     for step in outcome.path:
@@ -120,170 +127,6 @@ class Rulebook:
                         if pair[1] is not None:
                             found.setdefault((pair[0], pair[1]), set()).update(ends)
         return found
-
-
-def ends_of(outcome: Outcome, origin: VmState) -> tuple[VmState, ...]:
-    """The vm_states to which an outcome may lead from this origin; none where the server is gone.
-
-    >>> ends_of(API_REFERENCE[ActionName.PAUSE].success[0], VmState.ACTIVE)
-    (<VmState.PAUSED: 'paused'>,)
-    """
-    if isinstance(outcome.end, VmState):
-        return (outcome.end,)
-    return {
-        End.ORIGIN: (origin,),
-        End.GONE: (),
-        End.POWER_STATE: (VmState.ACTIVE, VmState.STOPPED),
-        End.BEFORE_RESIZE: (VmState.ACTIVE, VmState.STOPPED),
-    }[outcome.end]
-
-
-def build(
-    rows: Iterable[Action], deviations: Iterable[Deviation] = ()
-) -> Mapping[ActionName, Action]:
-    """Return the rows by name with the deviations put in.
-
-    Raises:
-        TableError: a row is wrong; the message names the row and says what is.
-    """
-    table: dict[ActionName, Action] = {}
-    for row in rows:
-        if row.name in table:
-            raise TableError(f"{row.name}: two rows for one request")
-        _check_row(row)
-        table[row.name] = row
-    missing = [name.value for name in ActionName if name not in table]
-    if missing:
-        raise TableError(f"no row for {', '.join(missing)}")
-    for deviation in deviations:
-        table[deviation.action] = _deviate(table[deviation.action], deviation)
-        _check_row(table[deviation.action])
-    _check_ends(table)
-    return MappingProxyType(table)
-
-
-def _deviate(row: Action, deviation: Deviation) -> Action:
-    from serverfsm.table import ANSWERS
-
-    where = f"{row.name}: deviation {deviation.name}"
-    if deviation.reference == deviation.nova:
-        raise TableError(f"{where}: both sides are the same")
-    column, _, part = deviation.column.partition(".")
-    if column not in Action.__dataclass_fields__:
-        raise TableError(f"{where}: there is no column {column}")
-    if part:
-        guard = Guard(part)
-        present: object = row.answers.get(guard) or ANSWERS[guard]
-        value: object = {**row.answers, guard: deviation.nova}
-    else:
-        present, value = getattr(row, column), deviation.nova
-    if present != deviation.reference:
-        raise TableError(f"{where}: the table has {present!r}, not the reference's value")
-    changes: dict[str, object] = {column: value}
-    return replace(row, **changes)  # type: ignore[arg-type]
-
-
-def _check_row(row: Action) -> None:
-    """Raise TableError for a row that contradicts itself or lacks a source."""
-    for problem in _problems(row):
-        raise TableError(f"{row.name}: {problem}")
-
-
-def _problems(row: Action) -> Iterator[str]:
-    yield from _guard_problems(row)
-    yield from _status_problems(row)
-    yield from _outcome_problems(row)
-    yield from _source_problems(row)
-
-
-def _guard_problems(row: Action) -> Iterator[str]:
-    guards = set(row.guards)
-    if len(guards) != len(row.guards):
-        yield "a guard is listed twice"
-    if not guards >= {Guard.AUTHENTICATED, Guard.OFFERED, Guard.POLICY}:
-        yield "authenticated, offered and policy are tested of every request"
-    limits_vm_states = row.vm_states is not None or row.volume_backed_vm_states is not None
-    for column, is_set, testing in (
-        ("lock", row.lock is Lock.ADMIN_ONLY, {Guard.LOCK}),
-        ("vm_states", limits_vm_states, {Guard.VM_STATE, Guard.ABSENT}),
-        ("task_states", row.task_states is not None, {Guard.TASK_STATE, Guard.ABSENT}),
-        ("backing", row.backing is not None, {Guard.BACKING}),
-        ("removed", row.removed is not None, {Guard.REMOVED}),
-        ("late_vm_states", row.late_vm_states is not None, {Guard.LATE_VM_STATE}),
-        ("late_policy", row.late_policy is not None, {Guard.LATE_POLICY, Guard.LOCK_OWNER}),
-    ):
-        tested = bool(guards & testing)
-        if is_set and not tested:
-            yield f"{column} says something and no guard tests it"
-        if tested and not is_set and column not in ("vm_states", "task_states"):
-            yield f"a guard tests {column}, which says nothing"
-
-
-def _status_problems(row: Action) -> Iterator[str]:
-    seen = {status for vm in row.origins for status in _statuses(row, vm)}
-    for status in sorted((row.statuses or frozenset()) - seen):
-        yield f"the reference names {status} and no accepted pair of states has it"
-
-
-def _statuses(row: Action, vm_state: VmState) -> Iterator[Status]:
-    for task in (None, *TaskState):
-        if row.accepts(vm_state, task):
-            yield status_of(vm_state, task)
-
-
-def _outcome_problems(row: Action) -> Iterator[str]:
-    if not 200 <= row.normal < 300 or not all(400 <= code < 600 for code in row.errors):
-        yield "normal must be a 2xx code and errors 4xx or 5xx ones"
-    if row.until is not None and Microversion(row.until) <= row.since:
-        yield f"until {row.until} is not after since {row.since}"
-    if not row.success:
-        yield "there is no success"
-    keys = [(outcome.name, outcome.when) for outcome in (*row.success, *row.failures)]
-    if len(set(keys)) != len(keys):
-        yield "two outcomes overlap"
-    for failure in row.failures:
-        steps = {step for outcome in row.success for step in outcome.path}
-        if not set(failure.path) <= steps:
-            yield f"failure {failure.name} strikes at a task_state that the action never has"
-    for write in row.writes:
-        task = write.values.get("task_state")
-        if task is not None and task not in row.during:
-            yield f"it writes {task}, and no success passes through that"
-
-
-def _source_problems(row: Action) -> Iterator[str]:
-    sources = row.sources
-    if not all((sources.reference, sources.controller, sources.guard, sources.policy)):
-        yield "a source is missing"
-    if row.during and not sources.run:
-        yield "it takes time and the source of its outcomes is missing"
-
-
-def _check_ends(table: Mapping[ActionName, Action]) -> None:
-    """Raise TableError for a vm_state that nothing reaches, or that nothing leaves."""
-    moves = {move for row in table.values() for move in _moves(row)}
-    reached = {end for _, end in moves}
-    left = {start for start, _ in moves} | {VmState.DELETED}
-    for vm in VmState:
-        if vm not in reached:
-            raise TableError(f"vm_state {vm} is unreachable: no row leads there")
-        if vm not in left:
-            raise TableError(f"vm_state {vm} is a trap: no row leads out of it")
-
-
-def _moves(row: Action) -> Iterator[tuple[VmState | None, VmState]]:
-    """Every change of vm_state that the row may bring about; from None where there is no server."""
-    origins: Iterable[VmState | None] = (None,) if Guard.ABSENT in row.guards else row.origins
-    for origin in origins:
-        for outcome in (*row.success, *row.failures):
-            way = [origin, *(step[0] for step in outcome.path if isinstance(step, tuple))]
-            for end in ends_of(outcome, origin or VmState.BUILDING) or (VmState.DELETED,):
-                stops = [*way, end]
-                yield from (
-                    (start, after)
-                    for start, after in itertools.pairwise(stops)
-                    if after is not None and start is not after
-                )
 
 
 API_REFERENCE = Rulebook("api-reference", "the documented contract", deviates=False)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from serverfsm import states
 from serverfsm.errors import MalformedServerError
-from serverfsm.rows import LockedBy
-from serverfsm.states import PowerState, Status, TaskState, VmState, status_of
+from serverfsm.states import LockedBy, PowerState, Status, TaskState, VmState, status_of
 
 __all__ = ["Server"]
 
@@ -24,12 +24,6 @@ _HOST = "OS-EXT-SRV-ATTR:host"
 _LOCKED_BY, _BEFORE_RESIZE = "serverfsm:locked_by", "serverfsm:vm_state_before_resize"
 
 _HOSTLESS = frozenset({VmState.SHELVED_OFFLOADED, VmState.DELETED})
-_PAIRS: dict[Status, tuple[tuple[VmState, TaskState | None], ...]] = {
-    status: tuple(
-        (vm, task) for vm in VmState for task in (None, *TaskState) if status_of(vm, task) is status
-    )
-    for status in Status
-}
 # Words are numbered so that a server's key is one small integer.
 _STATE_NUMBER = {word: number << 13 for number, word in enumerate((*VmState, *Status))}
 _TASK_NUMBER = {word: number << 7 for number, word in enumerate((None, *TaskState))}
@@ -177,7 +171,7 @@ class Server:
         """Every (vm_state, task_state) that the server may be in, by what is known of it."""
         if self.vm_state is not None:
             return ((self.vm_state, self.task_state),)
-        return _PAIRS[self.status]
+        return _pairs(self.status)
 
     def possible(self) -> Iterator[Server]:
         """Every server with known states that this may be."""
@@ -318,6 +312,14 @@ class Server:
 
 
 _RECORD_KEYS = tuple(name for name in Server.__dataclass_fields__ if name != "key")
+
+
+@cache
+def _pairs(status: Status) -> tuple[tuple[VmState, TaskState | None], ...]:
+    """Every pair of states that has this status."""
+    return tuple(
+        (vm, task) for vm in VmState for task in (None, *TaskState) if status_of(vm, task) is status
+    )
 
 
 def _document(body: object) -> Mapping[str, Any]:

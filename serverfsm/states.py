@@ -15,6 +15,7 @@ from serverfsm.errors import UnknownStateError
 __all__ = [
     "Family",
     "Kind",
+    "LockedBy",
     "PowerState",
     "Status",
     "TaskState",
@@ -55,6 +56,13 @@ class Family(StrEnum):
     SHELVE = "shelve"
     SNAPSHOT = "snapshot"
     SUSPEND = "suspend"
+
+
+class LockedBy(StrEnum):
+    """Who holds the lock: Nova's column `locked_by`, which no API answer shows."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
 
 
 class _Word(StrEnum):

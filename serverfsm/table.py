@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from serverfsm.requests import ActionName, Policy
+from serverfsm.requests import ActionName, Guard, Policy
 from serverfsm.rows import (
     ALWAYS,
     Action,
@@ -22,9 +22,7 @@ from serverfsm.rows import (
     Assumption,
     Backing,
     End,
-    Guard,
     Lock,
-    LockedBy,
     Outcome,
     Parameter,
     Sources,
@@ -33,7 +31,7 @@ from serverfsm.rows import (
     When,
     Write,
 )
-from serverfsm.states import PowerState, Status, TaskState, VmState
+from serverfsm.states import LockedBy, PowerState, Status, TaskState, VmState
 
 __all__ = ["ACTIONS", "ANSWERS", "POWER_STATES", "TIMERS"]
 

@@ -6,6 +6,7 @@ Only the shape of an answer belongs here; how it is found stands in `check.py` a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from serverfsm.advice import hint, waiting_helps, wanted
 from serverfsm.guards import (
@@ -17,7 +18,9 @@ from serverfsm.guards import (
     failures,
 )
 from serverfsm.requests import ActionName
-from serverfsm.rows import Assumption
+
+if TYPE_CHECKING:  # the rows are read when they are first asked for
+    from serverfsm.rows import Assumption
 
 __all__ = ["CompareAndSwap", "Fault", "Reason", "Refusal", "RefusedError", "Verdict", "fault"]
 

@@ -13,10 +13,9 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from serverfsm.check import check
 from serverfsm.requests import FIRST, LATEST, ActionName, Actor, Microversion
-from serverfsm.rows import LockedBy
 from serverfsm.rulebook import RULEBOOKS, Rulebook
 from serverfsm.server import Server
-from serverfsm.states import PowerState, Status, TaskState, VmState
+from serverfsm.states import LockedBy, PowerState, Status, TaskState, VmState
 from serverfsm.verdict import Verdict
 
 __all__ = [
