@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from serverfsm.errors import TableError
 from serverfsm.requests import ActionName, Guard, Microversion
-from serverfsm.rows import Action, Deviation, Lock
+from serverfsm.rows import Action, Deviation, End, Lock
 from serverfsm.states import Status, TaskState, VmState, status_of
 from serverfsm.table import ANSWERS
 
@@ -69,10 +69,33 @@ def _check_row(row: Action) -> None:
 
 
 def _problems(row: Action) -> Iterator[str]:
+    words = list(_word_problems(row))
+    yield from words
+    if words:
+        return
     yield from _guard_problems(row)
     yield from _status_problems(row)
     yield from _outcome_problems(row)
     yield from _source_problems(row)
+
+
+def _word_problems(row: Action) -> Iterator[str]:
+    """Words that are not Nova's: a literal column is not checked before."""
+    columns: tuple[tuple[str, object, type], ...] = (
+        ("statuses", row.statuses, Status),
+        ("vm_states", row.vm_states, VmState),
+        ("volume_backed_vm_states", row.volume_backed_vm_states, VmState),
+        ("late_vm_states", row.late_vm_states, VmState),
+        ("task_states", row.task_states, TaskState),
+        ("guards", row.guards, Guard),
+    )
+    for column, words, kind in columns:
+        for word in words if isinstance(words, frozenset | tuple) else ():
+            if not isinstance(word, kind) and not (word is None and kind is TaskState):
+                yield f"{column} has {word!r}, which is no {kind.__name__}"
+    for outcome in (*row.success, *row.failures):
+        if not isinstance(outcome.end, VmState | End):
+            yield f"{outcome.name} ends in {outcome.end!r}, which is no VmState and no End"
 
 
 def _guard_problems(row: Action) -> Iterator[str]:
