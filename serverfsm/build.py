@@ -94,8 +94,9 @@ def _word_problems(row: Action) -> Iterator[str]:
             if not isinstance(word, kind) and not (word is None and kind is TaskState):
                 yield f"{column} has {word!r}, which is no {kind.__name__}"
     for outcome in (*row.success, *row.failures):
-        if not isinstance(outcome.end, VmState | End):
-            yield f"{outcome.name} ends in {outcome.end!r}, which is no VmState and no End"
+        end: object = outcome.end
+        if not isinstance(end, VmState | End):
+            yield f"{outcome.name} ends in {end!r}, which is no VmState and no End"
 
 
 def _guard_problems(row: Action) -> Iterator[str]:
