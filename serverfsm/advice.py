@@ -6,20 +6,17 @@ Only advice belongs here, worked out from the table when somebody asks for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from serverfsm.guards import Reason, Refusal, Request
 from serverfsm.requests import Actor, Guard, Policy
+from serverfsm.rows import Action
 from serverfsm.rulebook import Rulebook
 from serverfsm.states import LockedBy, VmState
 
-if TYPE_CHECKING:  # the rows are read when they are first asked for
-    from serverfsm.rows import Action
-
-__all__ = ["hint", "waiting_helps", "wanted"]
+__all__ = ["CURED_BY_WAITING", "hint", "waiting_helps", "wanted"]
 
 Refusals = tuple[Refusal, ...]
-_CURED_BY_WAITING = frozenset({Guard.VM_STATE, Guard.TASK_STATE, Guard.HOST, Guard.LAUNCHED})
+CURED_BY_WAITING = frozenset({Guard.VM_STATE, Guard.TASK_STATE, Guard.HOST, Guard.LAUNCHED})
 _WHO = {
     Policy.ADMIN_OR_OWNER: "a member of the server's project may",
     Policy.ADMIN_OR_MANAGER: "a manager of the server's project or an administrator may",
@@ -39,7 +36,7 @@ def waiting_helps(request: Request, refusals: tuple[Refusal, ...]) -> bool:
     server = request.server
     if server is None or not refusals:
         return False
-    if any(refusal.guard not in _CURED_BY_WAITING for refusal in refusals):
+    if any(refusal.guard not in CURED_BY_WAITING for refusal in refusals):
         return False
     row, after = request.row, request.rulebook.after
     return bool(server.pairs()) and all(

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from serverfsm.requests import Actor, Guard, Microversion, Policy
+from serverfsm.rows import ALWAYS, Action, When
 from serverfsm.rulebook import Rulebook
 from serverfsm.server import Server
 from serverfsm.states import LockedBy, TaskState, VmState
-
-if TYPE_CHECKING:  # the rows are read when they are first asked for
-    from serverfsm.rows import Action, When
 
 __all__ = [
     "CompareAndSwap",
@@ -344,7 +341,7 @@ _NEED_NO_SERVER = frozenset(
 _NOWHERE = Server(VmState.DELETED, deleted=True)  # what the guards see where there is no server
 
 
-_Key = tuple[Rulebook, str, Guard, object, Microversion]
+_Key = tuple[Rulebook, str, Guard, object, bool]
 _refusals: dict[_Key, Refusal] = {}
 
 
@@ -373,7 +370,7 @@ def _refusal(request: Request, guard: Guard, test: _Test) -> Refusal:
     have = test.have(request, request.server or _NOWHERE)
     row, book = request.row, request.rulebook
     narrow = request.vm_states is not row.vm_states
-    key = (book, row.name, guard, (have, narrow), request.microversion)
+    key = (book, row.name, guard, have, narrow)
     known = _refusals.get(key)
     if known is not None:
         return known
@@ -411,6 +408,8 @@ def compare_and_swap(request: Request) -> CompareAndSwap:
 
 def condition_holds(request: Request, when: When) -> tuple[bool, tuple[str, ...]]:
     """Whether a condition of the table holds, and the attributes of the server it looked at."""
+    if when is ALWAYS:
+        return True, ()
     server = request.server or _NOWHERE
     seen = {
         "host": (when.host, server.host),

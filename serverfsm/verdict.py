@@ -6,9 +6,8 @@ Only the shape of an answer belongs here; how it is found stands in `check.py` a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from serverfsm.advice import hint, waiting_helps, wanted
+from serverfsm.advice import CURED_BY_WAITING, hint, waiting_helps, wanted
 from serverfsm.guards import (
     CompareAndSwap,
     Reason,
@@ -18,9 +17,7 @@ from serverfsm.guards import (
     failures,
 )
 from serverfsm.requests import ActionName
-
-if TYPE_CHECKING:  # the rows are read when they are first asked for
-    from serverfsm.rows import Assumption
+from serverfsm.rows import Assumption
 
 __all__ = ["CompareAndSwap", "Fault", "Reason", "Refusal", "RefusedError", "Verdict", "fault"]
 
@@ -163,7 +160,12 @@ class Verdict:
     @property
     def retryable(self) -> bool:
         """Whether a task is under way after which the same request may be accepted."""
-        return not self.maybe and waiting_helps(self.request, self.failures)
+        if self.refusal is None or self.maybe or self.refusal.guard not in CURED_BY_WAITING:
+            return False
+        server = self.request.server
+        if server is not None and server.vm_state is not None and server.task_state is None:
+            return False
+        return waiting_helps(self.request, self.failures)
 
     @property
     def hint(self) -> str | None:
