@@ -6,12 +6,13 @@ Only advice belongs here, worked out from the table when somebody asks for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from serverfsm.guards import Reason, Refusal, Request
-from serverfsm.requests import Actor, Guard, Policy
+from serverfsm.guards import Reason, Refusal, Request, first_failure
+from serverfsm.requests import Guard, Policy
 from serverfsm.rows import Action
-from serverfsm.rulebook import Rulebook
-from serverfsm.states import LockedBy, VmState
+from serverfsm.server import Server
+from serverfsm.states import Kind, LockedBy, VmState
 
 __all__ = ["CURED_BY_WAITING", "hint", "waiting_helps", "wanted"]
 
@@ -63,33 +64,42 @@ def _state(request: Request, refusals: Refusals) -> str:
     known = {vm_state for vm_state, _ in server.pairs()} if server is not None else set()
     if server is not None and server.task_state is None and len(known) == 1:
         vm_state = known.pop()
-        if any(outcome.end is vm_state for outcome in request.row.success):
+        if _is_done(request.row, vm_state):
             return f"nothing to do: it is {vm_state} already"
-        if steps := _steps(request.rulebook, request.row, vm_state, request.actor):
+        steps = _steps(request, replace(server, vm_state=vm_state, only_status=None))
+        if steps:
             return f"{' or '.join(steps)} first"
     return wanted(refusals[0])
 
 
-def _steps(book: Rulebook, row: Action, vm_state: VmState, actor: Actor) -> list[str]:
-    """The keys of the most specific actions that lead in one step to where `row` is accepted."""
+def _is_done(row: Action, vm_state: VmState) -> bool:
+    """Whether the action would only lead to where the server is."""
+    return vm_state.kind is Kind.STABLE and all(each.end is vm_state for each in row.success)
+
+
+def _steps(request: Request, server: Server) -> list[str]:
+    """The keys of the most specific actions that lead in one step to where the request passes."""
     fitting = [
-        (len(other.origins), other.name.key)
-        for other in book
-        if other.vm_states is not None
-        and other.sources.run
-        and not other.destructive
-        and other.accepts(vm_state, None)
-        and actor.rank >= other.policy.least.rank
-        and _leads_on(other, row, vm_state)
+        (len(row.origins), row.name.key)
+        for row in request.rulebook
+        if row.sources.run
+        and not row.destructive
+        and first_failure(replace(request, row=row, server=server)) is None
+        and any(_passes_after(request, server, end) for end in _ends(row, server))
     ]
     least = min((number for number, _ in fitting), default=0)
     return list(dict.fromkeys(key for number, key in fitting if number == least))
 
 
-def _leads_on(step: Action, row: Action, origin: VmState) -> bool:
-    """Whether the success of `step` may leave the server where `row` is accepted."""
-    ends = {end for outcome in step.success for end in outcome.ends(origin)}
-    return any(row.accepts(end, None) for end in ends - {origin})
+def _ends(row: Action, server: Server) -> set[VmState]:
+    assert server.vm_state is not None
+    ends = {end for outcome in row.success for end in outcome.ends(server.vm_state)}
+    return ends - {server.vm_state}
+
+
+def _passes_after(request: Request, server: Server, vm_state: VmState) -> bool:
+    after = replace(server, vm_state=vm_state, host=None, launched=True)
+    return first_failure(replace(request, server=after)) is None
 
 
 def _task(request: Request, refusals: Refusals) -> str:
@@ -129,7 +139,7 @@ def _who(request: Request, refusals: Refusals) -> str:
 
 def _host(request: Request, refusals: Refusals) -> str:
     advice = _state(request, refusals)
-    return advice if advice.endswith("first") else "no compute host holds it"
+    return "no compute host holds it" if advice == wanted(refusals[0]) else advice
 
 
 _HINTS: dict[Reason, Callable[[Request, Refusals], str]] = {

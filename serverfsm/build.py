@@ -51,6 +51,8 @@ def _deviate(row: Action, deviation: Deviation) -> Action:
     if column not in Action.__dataclass_fields__:
         raise TableError(f"{where}: there is no column {column}")
     if part:
+        if part not in {guard.value for guard in Guard}:
+            raise TableError(f"{where}: there is no guard {part}")
         guard = Guard(part)
         present: object = row.answers.get(guard) or ANSWERS[guard]
         value: object = {**row.answers, guard: deviation.nova}

@@ -100,12 +100,16 @@ def _remember(
     names = action_names(action)
     who = requests.actor(actor)
     version = Microversion(microversion)
+    word = names[0] if len(names) == 1 else str(action)
+    key = _NO_SERVER if server is None else server.key
+    by_actor = rulebook.memo.setdefault(version, {})
+    known: Verdict | None = by_actor.get(who, {}).get(word, {}).get(key)
+    if known is not None:
+        return known
     verdict = decide(server, names, who, version, rulebook)
     if rulebook.remembered >= _MEMO_LIMIT:
         rulebook.forget()
-    by_actor = rulebook.latest if version is LATEST else rulebook.memo.setdefault(version, {})
-    word = names[0] if len(names) == 1 else str(action)
-    by_key = by_actor.setdefault(who, {}).setdefault(word, {})
-    by_key[_NO_SERVER if server is None else server.key] = verdict
+        by_actor = rulebook.memo.setdefault(version, {})
+    by_actor.setdefault(who, {}).setdefault(word, {})[key] = verdict
     rulebook.remembered += 1
     return verdict

@@ -6,10 +6,12 @@ verdict is a *maybe*.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from serverfsm.guards import Reason, Refusal, Request, first_failure
 from serverfsm.requests import ActionName, Actor, Guard, Microversion
+from serverfsm.rows import Action
 from serverfsm.rulebook import Rulebook
 from serverfsm.server import Server
 from serverfsm.states import LockedBy, Status
@@ -26,34 +28,27 @@ def decide(
     rulebook: Rulebook,
 ) -> Verdict:
     """Return the verdict on a request for one action, or for one of several variants of it."""
-    found = tuple(
-        _one(Request(rulebook[name], server, actor, microversion, rulebook)) for name in names
-    )
-    return found[0] if len(found) == 1 else _merge(found, found[0].request)
+    asked = tuple(Request(rulebook[name], server, actor, microversion, rulebook) for name in names)
+    cases = tuple(_verdict(case) for request in asked for case in _cases(request))
+    return cases[0] if len(cases) == 1 else _merged(cases, asked[0])
 
 
-def _one(request: Request) -> Verdict:
+def _cases(request: Request) -> tuple[Request, ...]:
+    """The request once for each server that it may be about."""
     server = request.server
-    if server is None:
-        return _verdict(request)
-    if server.vm_state is None:
-        if not server.pairs():
-            return _unknown_state(request)
-        candidates = tuple(server.possible())
-    else:
-        candidates = (server,)
+    if server is None or server.status is Status.UNKNOWN:
+        return (request,)
+    servers = (server,) if server.vm_state is not None else tuple(server.possible())
     if Guard.LOCK_OWNER in request.row.guards and server.locked and server.locked_by is None:
-        candidates = tuple(
-            replace(each, locked_by=owner) for each in candidates for owner in LockedBy
-        )
-    elif server.vm_state is not None:
-        return _verdict(request)
-    return _merge(tuple(_verdict(replace(request, server=each)) for each in candidates), request)
+        servers = tuple(replace(each, locked_by=who) for each in servers for who in LockedBy)
+    return tuple(replace(request, server=each) for each in servers)
 
 
 def _verdict(request: Request) -> Verdict:
     row = request.row
     refusal = first_failure(request)
+    if request.server is not None and request.server.status is Status.UNKNOWN:
+        refusal = _unknown(refusal, row)
     if refusal is None:
         return Verdict(True, row.normal, Reason.OK, None, (), request)
     unless = row.backing.unless if refusal.guard is Guard.BACKING and row.backing else None
@@ -61,54 +56,62 @@ def _verdict(request: Request) -> Verdict:
     return Verdict(False, refusal.code, refusal.reason, refusal, depends_on, request)
 
 
-def _unknown_state(request: Request) -> Verdict:
-    """The verdict on a server whose state even Nova does not know."""
-    known = first_failure(replace(request, server=None))
-    if known is not None and known.guard is not Guard.FOUND:
-        return Verdict(False, known.code, known.reason, known, (), request)
-    refusal = Refusal(
-        Guard.VM_STATE,
-        Reason.UNKNOWN_STATE,
-        409,
-        "status",
-        Status.UNKNOWN,
-        (),
-        f"Instance {{id}} is in an invalid state for '{request.row.label}'",
-    )
-    return Verdict(False, refusal.code, refusal.reason, refusal, (), request)
+_BEFORE_THE_STATE = frozenset(
+    {Guard.AUTHENTICATED, Guard.OFFERED, Guard.REMOVED, Guard.FOUND, Guard.POLICY, Guard.LOCK}
+)
 
 
-def _merge(verdicts: tuple[Verdict, ...], request: Request) -> Verdict:
-    """One verdict for several possible cases: decided where they agree, else *maybe*."""
-    first = verdicts[0]
-    refused = [verdict for verdict in verdicts if verdict.refusal is not None]
-    if not refused:
-        same = all(verdict.guard == first.guard for verdict in verdicts)
-        depends_on = () if same else _differences(verdicts)
-        return replace(first, depends_on=depends_on, request=first.request if same else request)
-    if len(refused) == len(verdicts):
-        return replace(first, depends_on=(), request=request)
-    decisive = refused[0].refusal
-    assert decisive is not None
+def _unknown(refusal: Refusal | None, row: Action) -> Refusal:
+    """The refusal where even Nova does not know the state: the one before the state, or this."""
+    if refusal is not None and refusal.guard in _BEFORE_THE_STATE:
+        return refusal
+    text = f"Instance {{id}} is in an invalid state for '{row.label}'"
+    status = Status.UNKNOWN
+    return Refusal(Guard.VM_STATE, Reason.UNKNOWN_STATE, 409, "status", status, (), text)
+
+
+def _merged(cases: tuple[Verdict, ...], asked: Request) -> Verdict:
+    """One verdict for several possible cases: decided where they agree, else a *maybe*."""
+    first = cases[0]
+    undecided = [text for case in cases if case.maybe for text in case.depends_on]
+    refusals = [case.refusal for case in cases if case.refusal is not None]
+    if not refusals:
+        swaps = [case.guard for case in cases]
+        if all(swap == swaps[0] for swap in swaps):
+            return first
+        depends_on = _deciding(cases, [repr(swap) for swap in swaps])
+        return replace(first, depends_on=depends_on, request=asked)
+    if len(refusals) == len(cases) and not undecided:
+        return replace(first, request=asked)
+    decisive = refusals[0]
+    depends_on = (*_deciding(cases, [case.allowed or case.maybe for case in cases]), *undecided)
     return Verdict(
         False,
         decisive.code,
         Reason.DEPENDS,
         replace(decisive, reason=Reason.DEPENDS, have=None),
-        _differences(verdicts),
-        request,
+        tuple(dict.fromkeys(depends_on)),
+        asked,
     )
 
 
-def _differences(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
-    """What sets the cases apart: attributes of the server, or the variant of the action."""
-    found = []
-    if len({verdict.action for verdict in verdicts}) > 1:
-        found.append(f"the variant of {verdicts[0].action.key}")
-    servers = [verdict.request.server for verdict in verdicts]
-    found.extend(
-        attribute
-        for attribute in ("vm_state", "task_state", "locked_by")
-        if len({getattr(server, attribute, None) for server in servers}) > 1
-    )
-    return tuple(found)
+def _deciding(cases: tuple[Verdict, ...], outcomes: Sequence[object]) -> tuple[str, ...]:
+    """The properties of a case on which its outcome depends, the others being the same."""
+    names = (f"the variant of {cases[0].action.key}", "vm_state", "task_state", "locked_by")
+    properties = [_properties(case) for case in cases]
+    apart = [at for at in range(len(names)) if len({each[at] for each in properties}) > 1]
+    deciding = []
+    for at in apart:
+        found: dict[tuple[object, ...], set[object]] = {}
+        for each, outcome in zip(properties, outcomes, strict=True):
+            found.setdefault((*each[:at], *each[at + 1 :]), set()).add(outcome)
+        if any(len(different) > 1 for different in found.values()):
+            deciding.append(at)
+    return tuple(names[at] for at in deciding or (apart if len(set(outcomes)) > 1 else ()))
+
+
+def _properties(case: Verdict) -> tuple[object, ...]:
+    server = case.request.server
+    if server is None:
+        return (case.action, None, None, None)
+    return (case.action, server.vm_state, server.task_state, server.locked_by)

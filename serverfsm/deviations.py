@@ -123,6 +123,19 @@ DEVIATIONS = (
     ),
     *(
         Deviation(
+            name=f"{name}-unknown-server", action=name, column="answers.known",
+            reference=ANSWERS[Guard.KNOWN],
+            nova=Answer(404, "Instance {id} has no mapping to a cell."),
+            documented="404 is listed, and another project's server is answered as one that is "
+            "not there.",
+            observed="The two 404s differ in their text, so that anybody can tell whether another "
+            "project's server exists. Nova should answer as for all other actions.",
+            evidence=f"reference: {name}; nova.api.openstack.compute.servers:_get_instance",
+        )
+        for name in (A.START, A.STOP, A.TRIGGER_CRASH_DUMP)
+    ),
+    *(
+        Deviation(
             name=f"{name}-400", action=name, column="errors",
             reference=of(401, 403, 404, 409), nova=of(400, 401, 403, 404, 409),
             documented="400 is not among the error codes.",

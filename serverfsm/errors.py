@@ -29,6 +29,9 @@ class UnknownWordError(ValueError):
             advice = "valid: " + ", ".join(words)
         super().__init__(f"unknown {self.kind} {_shown(word)}; {remark or advice}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self.args, vars(self))
+
 
 class UnknownActionError(UnknownWordError):
     """No row of the table has this action."""
@@ -68,6 +71,15 @@ class MalformedServerError(ValueError):
 
 class TableError(Exception):
     """A row of the table is wrong; the message names the row and the column."""
+
+
+def _restored(
+    kind: type[UnknownWordError], args: tuple[object, ...], state: dict[str, object]
+) -> UnknownWordError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 def nearest(word: object, known: Iterable[str]) -> str | None:

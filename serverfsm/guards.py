@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from serverfsm.requests import Actor, Guard, Microversion, Policy
+from serverfsm.requests import ActionName, Actor, Guard, Microversion, Policy
 from serverfsm.rows import ALWAYS, Action, When
 from serverfsm.rulebook import Rulebook
 from serverfsm.server import Server
@@ -107,6 +107,16 @@ class Request:
     microversion: Microversion
     rulebook: Rulebook
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The row is the rulebook's own, found by its name, wherever the request arrives.
+        return _request, (
+            self.row.name,
+            self.server,
+            self.actor,
+            self.microversion,
+            self.rulebook,
+        )
+
     @property
     def vm_states(self) -> frozenset[VmState] | None:
         """Where the action is accepted, given what the server's root disk is."""
@@ -122,6 +132,16 @@ class Request:
     def refuses_volumes(self) -> bool:
         backing = self.row.backing
         return backing is not None and (backing.until is None or self.microversion < backing.until)
+
+
+def _request(
+    name: ActionName,
+    server: Server | None,
+    actor: Actor,
+    microversion: Microversion,
+    rulebook: Rulebook,
+) -> Request:
+    return Request(rulebook[name], server, actor, microversion, rulebook)
 
 
 def _is_too_old(request: Request) -> bool:
@@ -241,6 +261,13 @@ _TESTS: dict[Guard, _Test] = {
         lambda request, _: request.row.name,
         lambda _: (),
     ),
+    Guard.KNOWN: _Test(
+        Reason.NOT_FOUND,
+        "server",
+        lambda request, _: request.server is not None,
+        lambda request, _: None,
+        lambda _: (),
+    ),
     Guard.FOUND: _Test(
         Reason.NOT_FOUND,
         "server",
@@ -336,7 +363,7 @@ _TESTS: dict[Guard, _Test] = {
     ),
 }
 _NEED_NO_SERVER = frozenset(
-    {Guard.AUTHENTICATED, Guard.OFFERED, Guard.REMOVED, Guard.FOUND, Guard.POLICY}
+    {Guard.AUTHENTICATED, Guard.OFFERED, Guard.REMOVED, Guard.KNOWN, Guard.POLICY}
 )
 _NOWHERE = Server(VmState.DELETED, deleted=True)  # what the guards see where there is no server
 

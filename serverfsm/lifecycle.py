@@ -131,6 +131,8 @@ def _path(outcome: Outcome, origin: VmState) -> list[State]:
 
 def _success(row: Action, outcome: Outcome, origin: VmState) -> Iterator[Edge]:
     path = _path(outcome, origin)
+    if row.writes and not path:
+        return  # what acceptance wrote was all
     for start, end in pairwise(path):
         yield Edge(start, f"{row.name}.progress", end, Cause.SYSTEM, row, outcome)
     last = path[-1] if path else (origin, None)

@@ -78,6 +78,8 @@ class ServerMachine(Machine):
 
     def may(self, model: ServerModel, event: str, kwargs: dict[str, Any]) -> bool:
         """Whether a transition for this event would be taken now; calls no callback."""
+        if event not in self.events:
+            return False
         data = EventData(
             self.get_state(model.state), self.events[event], self, model, args=(), kwargs=kwargs
         )
@@ -148,7 +150,7 @@ class ServerModel:
         Args:
             event: which; all are in `machine.events`.
             actor, microversion: of the request.
-            data: whatever the callbacks should find in `event_data.kwargs`.
+            data: whatever the callbacks should find in `event_data.kwargs["data"]`.
 
         Raises:
             RefusedTriggerError: the request is refused.
@@ -189,7 +191,7 @@ class ServerModel:
         data: dict[str, Any],
     ) -> tuple[str, dict[str, Any]]:
         name = str(event)
-        if name not in self.machine.events:
+        if name not in self.machine.events and name not in _ACTIONS:
             raise UnknownEventError(event, self.machine.events)
         verdict = None
         rulebook = self.machine.rulebook
@@ -197,13 +199,13 @@ class ServerModel:
             verdict = check(
                 self.server, name, actor=actor, microversion=microversion, rulebook=rulebook
             )
-        data = {
-            **data,
+        context = {
+            "data": data,
             "verdict": verdict,
             "actor": requests.actor(actor),
             "microversion": Microversion(microversion),
         }
-        return name, data
+        return name, context
 
     def _outcomes(self) -> list[str]:
         context = {"verdict": None, "actor": Actor.ADMIN, "microversion": LATEST}
@@ -229,7 +231,7 @@ def build_machine(
         rulebook: whose rules.
         before, after: called with a `transitions.EventData` before and after every change; a
             string names a method of the model. `event_data.kwargs` holds "verdict" (None for an
-            outcome), "actor", "microversion" and what `trigger` was given besides.
+            outcome), "actor", "microversion", and under "data" what `trigger` was given besides.
     """
     machine = ServerMachine(
         model=None,

@@ -174,7 +174,8 @@ class Guard(StrEnum):
     AUTHENTICATED = "authenticated"  # there is a valid token
     OFFERED = "offered"  # the action exists at this microversion
     REMOVED = "removed"  # the action was not taken out of Nova altogether
-    FOUND = "found"  # the server exists, and the person's project may see it
+    KNOWN = "known"  # there is such a server at all
+    FOUND = "found"  # it is not deleted, and the person's project may see it
     POLICY = "policy"  # the person's role may do this
     LOCK = "lock"  # the server is not locked, or the person is an administrator
     HOST = "host"  # a compute host holds the server

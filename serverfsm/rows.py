@@ -301,6 +301,15 @@ class Action:
         """
         return tuple(filter(self._begins_in, VmState))
 
+    def ends_of_failures(self, step: Step, vm_state: VmState) -> set[VmState]:
+        """The vm_states to which a failure at this step, in this vm_state, may lead."""
+        return {
+            end
+            for failure in self.failures
+            if not failure.path or step in failure.path
+            for end in failure.ends(vm_state)
+        }
+
     def _begins_in(self, vm_state: VmState) -> bool:
         return (self.vm_states is None or vm_state in self.vm_states) and (
             self.late_vm_states is None or vm_state in self.late_vm_states

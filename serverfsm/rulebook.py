@@ -115,17 +115,13 @@ class Rulebook:
         found: dict[tuple[VmState, TaskState], set[VmState]] = {}
         for row in self:
             for origin in row.origins or (VmState.BUILDING,):
-                ends = {
-                    end
-                    for outcome in (*row.success, *row.failures)
-                    if outcome.when.vm_states is None or origin in outcome.when.vm_states
-                    for end in outcome.ends(origin)
-                }
                 for outcome in row.success:
-                    for step in outcome.path:
-                        pair = step if isinstance(step, tuple) else (origin, step)
-                        if pair[1] is not None:
-                            found.setdefault((pair[0], pair[1]), set()).update(ends)
+                    if outcome.when.vm_states is None or origin in outcome.when.vm_states:
+                        for step in outcome.path:
+                            vm, task = step if isinstance(step, tuple) else (origin, step)
+                            if task is not None:
+                                ends = found.setdefault((vm, task), set())
+                                ends.update(outcome.ends(origin), row.ends_of_failures(step, vm))
         return found
 
 

@@ -22,41 +22,14 @@ _LAUNCHED, _TERMINATED = "OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at"
 _HOST = "OS-EXT-SRV-ATTR:host"
 # What no answer of Nova shows, kept by to_api() for from_api() under names of our own.
 _LOCKED_BY, _BEFORE_RESIZE = "serverfsm:locked_by", "serverfsm:vm_state_before_resize"
+_DELETED = "serverfsm:deleted"
 
 _HOSTLESS = frozenset({VmState.SHELVED_OFFLOADED, VmState.DELETED})
 # Words are numbered so that a server's key is one small integer.
-_STATE_NUMBER = {word: number << 13 for number, word in enumerate((*VmState, *Status))}
-_TASK_NUMBER = {word: number << 7 for number, word in enumerate((None, *TaskState))}
+_STATE_NUMBER = {word: number for number, word in enumerate((*VmState, *Status))}
+_TASK_NUMBER = {word: number for number, word in enumerate((None, *TaskState))}
 _OWNER_NUMBER = {None: 0, LockedBy.OWNER: 1, LockedBy.ADMIN: 2}
-
-
-def key_of(
-    state: Any,
-    task_state: Any,
-    locked_by: Any,
-    locked: Any,
-    launched: Any,
-    host: Any,
-    volume_backed: Any,
-    deleted: Any,
-) -> int:
-    """Return the number that stands for all that verdicts ask of a server.
-
-    Words may be given as text.
-
-    Raises:
-        KeyError, TypeError: one of them is not a valid word.
-    """
-    key: int = (
-        _STATE_NUMBER[state]
-        + _TASK_NUMBER[task_state]
-        + (_OWNER_NUMBER[locked_by] * 2 + locked) * 16
-        + launched * 8
-        + host * 4
-        + volume_backed * 2
-        + deleted
-    )
-    return key
+_BEFORE_NUMBER = {None: 0, VmState.ACTIVE: 1, VmState.STOPPED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +99,18 @@ class Server:
                     "locked, launched, host, volume_backed and deleted must be true or false, "
                     f"not {flag!r:.80}"
                 )
-        state: object = self.vm_state if self.vm_state is not None else self.only_status
-        put(self, "key", key_of(state, self.task_state, self.locked_by, *flags))
+        put(self, "key", self._number(flags))
+
+    def _number(self, flags: tuple[Any, ...]) -> int:
+        """One small integer for all that is known: equal for equal servers and for no others."""
+        state = self.vm_state if self.vm_state is not None else self.only_status
+        assert state is not None
+        number = _STATE_NUMBER[state] * 64 + _TASK_NUMBER[self.task_state]
+        for flag in flags:
+            number = number * 2 + flag
+        number = number * 3 + _OWNER_NUMBER[self.locked_by]
+        number = number * 3 + _BEFORE_NUMBER[self.vm_state_before_resize]
+        return number * 8 + self.power_state
 
     def _check_rare(self, put: Any) -> None:
         if self.locked_by is not None:
@@ -243,14 +226,13 @@ class Server:
         if document.get(_VM) is None or _TASK not in document:
             if known is None:
                 raise MalformedServerError(f"{_VM} needs {_TASK} beside it, or a status")
-            gone = known is Status.DELETED
+            gone = document.get(_DELETED, known is Status.DELETED)
             host = _has_host(document, not gone)
             return cls(None, only_status=known, deleted=gone, host=host, **common)
         server = cls(
             document[_VM],
             document[_TASK],
-            deleted=document[_VM] == VmState.DELETED.value
-            and document.get(_TERMINATED) is not None,
+            deleted=document.get(_DELETED, _is_gone(document)),
             host=_has_host(document, None),
             **common,
         )
@@ -278,6 +260,8 @@ class Server:
         document[_HOST] = "unknown" if self.host else None
         document[_LAUNCHED] = "unknown" if self.launched else None
         document[_TERMINATED] = "unknown" if self.deleted else None
+        if self.deleted:
+            document[_DELETED] = True
         if self.locked_by is not None:
             document[_LOCKED_BY] = self.locked_by.value
         if self.vm_state_before_resize is not None:
@@ -328,6 +312,11 @@ def _document(body: object) -> Mapping[str, Any]:
     if not isinstance(body, Mapping):
         raise MalformedServerError(f"a server document must be a JSON object, not {body!r:.80}")
     return body
+
+
+def _is_gone(document: Mapping[str, Any]) -> bool:
+    """Whether it is of a server whose record is deleted: a soft-deleted one has a date, too."""
+    return document[_VM] == VmState.DELETED.value and document.get(_TERMINATED) is not None
 
 
 def _has_host(document: Mapping[str, Any], default: bool | None) -> Any:

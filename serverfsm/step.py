@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serverfsm.check import check
+from serverfsm.errors import MalformedServerError
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
 from serverfsm.rows import End, Outcome
 from serverfsm.rulebook import API_REFERENCE, Rulebook
@@ -45,6 +46,7 @@ def accept(
 
     Raises:
         UnknownActionError, UnknownActorError, UnknownMicroversionError: as `check`.
+        MalformedServerError: the request is allowed, and of the server only the status is known.
 
     >>> accept(Server("active"), "os-stop").server.task_state
     <TaskState.POWERING_OFF: 'powering-off'>
@@ -59,6 +61,10 @@ def written(server: Server | None, values: Any) -> Server:
     """Return the server with these columns written; a new one if there is none yet."""
     if server is None:
         return Server(launched=False, host=False, **values)
+    if server.vm_state is None:
+        raise MalformedServerError(
+            f"only the status {server.status} is known: what becomes of the server cannot be said"
+        )
     return replace(server, **values) if values else server
 
 

@@ -50,8 +50,10 @@ ANY = None  # any vm_state; any task or none
 IDLE = of(None)  # no task under way
 ADMIN_ONLY, IGNORED = Lock.ADMIN_ONLY, Lock.IGNORED
 OWNER, MANAGER, ADMIN = Policy.ADMIN_OR_OWNER, Policy.ADMIN_OR_MANAGER, Policy.ADMIN
-REQUEST = (G.AUTHENTICATED, G.OFFERED, G.FOUND, G.POLICY)  # before Nova looks at the server
-NOT_ANY_MORE = (G.AUTHENTICATED, G.OFFERED, G.REMOVED, G.FOUND, G.POLICY)
+# Before Nova looks at the server.
+REQUEST = (G.AUTHENTICATED, G.OFFERED, G.KNOWN, G.FOUND, G.POLICY)
+NOT_ANY_MORE = (G.AUTHENTICATED, G.OFFERED, G.REMOVED, *REQUEST[2:])
+POLICY_FIRST = (G.AUTHENTICATED, G.OFFERED, G.POLICY, G.KNOWN, G.FOUND)
 STATE = (G.VM_STATE, G.TASK_STATE, G.LAUNCHED)  # nova.compute.api:check_instance_state
 KEEPS = (Outcome("done", End.ORIGIN),)  # nothing about the lifecycle changes
 
@@ -59,6 +61,7 @@ KEEPS = (Outcome("done", End.ORIGIN),)  # nothing about the lifecycle changes
 ANSWERS = {
     G.AUTHENTICATED: Answer(401, "The request you have made requires authentication."),
     G.OFFERED: Answer(404, "The resource could not be found."),
+    G.KNOWN: Answer(404, "Instance {id} could not be found."),
     G.FOUND: Answer(404, "Instance {id} could not be found."),
     G.POLICY: Answer(403, "Policy doesn't allow {rule} to be performed."),
     G.LATE_POLICY: Answer(403, "Policy doesn't allow {rule} to be performed."),
@@ -896,7 +899,7 @@ SISTER_PAGES = (
     get_vnc_console := Action(
         name=A.GET_VNC_CONSOLE, title="Get VNC Console", label="get_vnc_console",
         vm_states=ANY, task_states=CONSOLE_TASKS,
-        guards=(G.AUTHENTICATED, G.OFFERED, G.POLICY, G.FOUND, G.HOST, G.TASK_STATE), lock=IGNORED,
+        guards=(*POLICY_FIRST, G.HOST, G.TASK_STATE), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-remote-consoles",
         until="2.6",
         parameters=(Parameter("type", required=True, values=("novnc", "xvpvnc")),),

@@ -43,7 +43,11 @@ _FAULT_NAMES = {
     401: "unauthorized",
     403: "forbidden",
     404: "itemNotFound",
+    405: "badMethod",
     409: "conflictingRequest",
+    413: "overLimit",
+    415: "badMediaType",
+    429: "overLimit",
     501: "notImplemented",
     503: "serviceUnavailable",
 }
