@@ -89,6 +89,7 @@ def _word_problems(row: Action) -> Iterator[str]:
         ("volume_backed_vm_states", row.volume_backed_vm_states, VmState),
         ("late_vm_states", row.late_vm_states, VmState),
         ("task_states", row.task_states, TaskState),
+        ("any_task_in", row.any_task_in, Status),
         ("guards", row.guards, Guard),
     )
     for column, words, kind in columns:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from serverfsm.requests import ActionName as A
 from serverfsm.requests import Guard, Policy
 from serverfsm.rows import Answer, Backing, Deviation
-from serverfsm.states import TaskState as T
+from serverfsm.states import Status
 from serverfsm.states import VmState as V
 from serverfsm.table import ANSWERS, NOT_RESCUABLE, of
 
@@ -29,12 +29,17 @@ def crash(exception: str) -> Answer:
 LOCKED, NO_HOST, BUSY = ANSWERS[Guard.LOCK], ANSWERS[Guard.HOST], ANSWERS[Guard.TASK_STATE]
 
 DEVIATIONS = (
-    Deviation(
-        name="floating-ip-any-state", action=A.ADD_FLOATING_IP, column="vm_states",
-        reference=of(V.ACTIVE, V.STOPPED), nova=None,
-        documented="Only a server whose status is ACTIVE or STOPPED (sic) may get a floating IP.",
-        observed="Nova tests no state at all; STOPPED is no status, SHUTOFF is.",
-        evidence="servers-actions: addFloatingIp; measured: addFloatingIp",
+    *(
+        Deviation(
+            name=f"floating-ip-any-{column[:-1]}", action=A.ADD_FLOATING_IP, column=column,
+            reference=reference, nova=None,
+            documented="Only a server whose status is ACTIVE or STOPPED (sic) may get one.",
+            observed="Nova tests no state at all; STOPPED is no status, SHUTOFF is.",
+            evidence="servers-actions: addFloatingIp; measured: addFloatingIp",
+        )
+        for column, reference in (
+            ("vm_states", of(V.ACTIVE, V.STOPPED)), ("task_states", of(None)),
+        )
     ),
     Deviation(
         name="image-of-paused-volume", action=A.CREATE_IMAGE, column="volume_backed_vm_states",
@@ -44,16 +49,8 @@ DEVIATIONS = (
         evidence="servers-actions: createImage; nova.compute.api:API.snapshot_volume_backed",
     ),
     Deviation(
-        name="hard-reboot-again", action=A.REBOOT_HARD, column="task_states",
-        reference=of(
-            None, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED, T.REBOOTING_HARD,
-            T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD, T.PAUSING, T.UNPAUSING, T.SUSPENDING,
-            T.RESUMING
-        ),
-        nova=of(
-            None, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED, T.REBOOTING_HARD,
-            T.PAUSING, T.UNPAUSING, T.SUSPENDING, T.RESUMING
-        ),
+        name="hard-reboot-again", action=A.REBOOT_HARD, column="any_task_in",
+        reference=of(Status.HARD_REBOOT), nova=frozenset(),
         documented="A server in status HARD_REBOOT may be hard rebooted.",
         observed="Of the three tasks behind that status Nova accepts only the first: 409 with "
         "reboot_pending_hard and reboot_started_hard.",

@@ -78,6 +78,7 @@ def _action(row: Action) -> Document:
             if row.volume_backed_vm_states is not None
             else None,
             "task_states": "any" if row.task_states is None else _tasks(row.task_states),
+            "any_task_in": _ordered(Status, row.any_task_in),
             "launched": Guard.LAUNCHED in row.guards,
             "host": Guard.HOST in row.guards,
             "image_backed_until": row.backing.until or "always" if row.backing else None,

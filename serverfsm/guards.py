@@ -199,9 +199,18 @@ def _expect_vm_states(request: Request, server: Server) -> Expected:
     return expected
 
 
-def _expect_task_states(request: Request, _: Server) -> Expected:
+def _task_fits(request: Request, server: Server) -> bool:
     tasks = request.row.task_states
-    return {} if tasks is None else {"task_state": frozenset(tasks)}
+    return tasks is None or server.task_state in tasks or server.status in request.row.any_task_in
+
+
+def _expect_task_states(request: Request, server: Server) -> Expected:
+    tasks = request.row.task_states
+    if tasks is None:
+        return {}
+    if server.task_state in tasks:
+        return {"task_state": frozenset(tasks)}
+    return _one(vm_state=server.vm_state, task_state=server.task_state)
 
 
 def _expect_unlocked(request: Request, _: Server) -> Expected:
@@ -335,9 +344,7 @@ _TESTS: dict[Guard, _Test] = {
     Guard.TASK_STATE: _Test(
         Reason.TASK_STATE,
         "task_state",
-        lambda request, server: (
-            request.row.task_states is None or server.task_state in request.row.task_states
-        ),
+        _task_fits,
         lambda _, server: server.task_state,
         lambda request: _in_order(TaskState, request.row.task_states),
         _expect_task_states,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from serverfsm.requests import ActionName, Guard, Policy
-from serverfsm.states import PowerState, Status, TaskState, VmState
+from serverfsm.states import PowerState, Status, TaskState, VmState, status_of
 
 __all__ = [
     "ALWAYS",
@@ -241,11 +241,13 @@ class Action:
         late_vm_states: a narrower set, tested later and refused in other words; None: none.
         task_states: the tasks with which it is accepted, None among them for no task under way;
             the column None: with any task or none.
+        any_task_in: statuses in which the task does not matter, whatever `task_states` says.
         guards: what Nova tests, in its order, the first failure deciding.
         lock: what a lock means.
         policy, rule: the least role by default, and the name of Nova's policy rule.
         late_policy, late_rule: the same for a second rule, tested after the state.
-        since, until: the first microversion that has it, the first that answers 404 again.
+        since, until: the first microversion that has it, the first that answers 404 again. (A
+            variant made by a parameter is refused where that is not known yet; Nova may ignore it.)
         removed: how Nova answers now that the action is taken out, whoever asks; else None.
         backing: how volume-backed servers are refused; None: they are not.
         answers: refusals that differ from the table's common ones.
@@ -266,6 +268,7 @@ class Action:
     volume_backed_vm_states: frozenset[VmState] | None = None
     late_vm_states: frozenset[VmState] | None = None
     task_states: frozenset[TaskState | None] | None
+    any_task_in: frozenset[Status] = frozenset()
     guards: tuple[Guard, ...]
     lock: Lock
     policy: Policy
@@ -290,7 +293,9 @@ class Action:
     def accepts(self, vm_state: VmState, task_state: TaskState | None) -> bool:
         """Whether this pair of states alone is no reason to refuse."""
         return self._begins_in(vm_state) and (
-            self.task_states is None or task_state in self.task_states
+            self.task_states is None
+            or task_state in self.task_states
+            or status_of(vm_state, task_state) in self.any_task_in
         )
 
     @property

@@ -134,8 +134,8 @@ REFERENCE = (
     Action(
         name=A.ADD_FLOATING_IP, title="Add (Associate) Floating Ip", label="addFloatingIp",
         statuses=of(S.ACTIVE, S.SHUTOFF),
-        vm_states=of(V.ACTIVE, V.STOPPED), task_states=ANY,
-        guards=(*REQUEST, G.VM_STATE), lock=IGNORED,
+        vm_states=of(V.ACTIVE, V.STOPPED), task_states=IDLE, any_task_in=of(S.ACTIVE, S.SHUTOFF),
+        guards=(*REQUEST, G.VM_STATE, G.TASK_STATE), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-floating-ips:add",
         until="2.44",
         parameters=(Parameter("address", required=True), Parameter("fixed_address")),
@@ -305,10 +305,10 @@ REFERENCE = (
         statuses=of(S.ACTIVE, S.ERROR, S.HARD_REBOOT, S.PAUSED, S.REBOOT, S.SHUTOFF, S.SUSPENDED),
         vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED, V.ERROR),
         task_states=of(
-            None, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED, T.REBOOTING_HARD,
-            T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD, T.PAUSING, T.UNPAUSING, T.SUSPENDING,
-            T.RESUMING
+            None, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED, T.REBOOTING_HARD, T.PAUSING,
+            T.UNPAUSING, T.SUSPENDING, T.RESUMING
         ),
+        any_task_in=of(S.HARD_REBOOT),
         guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:reboot",
         parameters=(Parameter("type", required=True, values=("HARD",)),),
