@@ -17,7 +17,9 @@ from serverfsm.states import Kind, LockedBy, VmState
 __all__ = ["CURED_BY_WAITING", "hint", "waiting_helps", "wanted"]
 
 Refusals = tuple[Refusal, ...]
-CURED_BY_WAITING = frozenset({Guard.VM_STATE, Guard.TASK_STATE, Guard.HOST, Guard.LAUNCHED})
+CURED_BY_WAITING = frozenset(
+    {Guard.VM_STATE, Guard.LATE_VM_STATE, Guard.TASK_STATE, Guard.HOST, Guard.LAUNCHED}
+)
 _WHO = {
     Policy.ADMIN_OR_OWNER: "a member of the server's project may",
     Policy.ADMIN_OR_MANAGER: "a manager of the server's project or an administrator may",

@@ -28,9 +28,20 @@ def decide(
     rulebook: Rulebook,
 ) -> Verdict:
     """Return the verdict on a request for one action, or for one of several variants of it."""
-    asked = tuple(Request(rulebook[name], server, actor, microversion, rulebook) for name in names)
+    asked = tuple(
+        Request(_row(rulebook, name, microversion), server, actor, microversion, rulebook)
+        for name in names
+    )
     cases = tuple(_verdict(case) for request in asked for case in _cases(request))
     return cases[0] if len(cases) == 1 else _merged(cases, asked[0])
+
+
+def _row(rulebook: Rulebook, name: ActionName, microversion: Microversion) -> Action:
+    """The row that decides: that of the plain action where the variant's parameter is ignored."""
+    row = rulebook[name]
+    if row.ignored_before is not None and microversion < row.ignored_before:
+        return rulebook[ActionName(name.key)]
+    return row
 
 
 def _cases(request: Request) -> tuple[Request, ...]:

@@ -109,6 +109,24 @@ DEVIATIONS = (
     ),
     *(
         Deviation(
+            name=f"{name}-no-host-crash", action=name, column=f"answers.{guard}",
+            reference=NO_HOST, nova=crash("NovaException"),
+            documented="The codes listed for it are client errors, and 501.",
+            observed="Where no host holds the server Nova writes the task_state, then answers 500 "
+            "from inside its RPC layer and leaves the task behind. It should answer 409 before.",
+            evidence=f"reference: {name}; measured without a host: {name}",
+        )
+        for name, guard in (
+            *((name, Guard.HOST) for name in (
+                A.CHANGE_PASSWORD, A.CREATE_BACKUP, A.PAUSE, A.UNPAUSE, A.SUSPEND, A.RESUME,
+                A.REBOOT_SOFT, A.REBOOT_HARD, A.RESCUE, A.RESCUE_WITH_IMAGE, A.UNRESCUE, A.SHELVE,
+                A.SHELVE_OFFLOAD
+            )),
+            (A.CREATE_IMAGE, Guard.HOST_OF_IMAGE),
+        )
+    ),
+    *(
+        Deviation(
             name=f"{name}-busy-crash", action=name, column="answers.task_state",
             reference=BUSY, nova=crash("InstanceInvalidState"),
             documented="409 is listed for a conflict.",

@@ -325,6 +325,14 @@ _TESTS: dict[Guard, _Test] = {
         lambda _: (True,),
         lambda _, server: _one(host=True),
     ),
+    Guard.HOST_OF_IMAGE: _Test(
+        Reason.NO_HOST,
+        "host",
+        lambda _, server: server.host is True or server.volume_backed,
+        lambda _, server: server.host,
+        lambda _: (True,),
+        lambda _, server: {} if server.volume_backed else _one(host=True, volume_backed=False),
+    ),
     Guard.VM_STATE: _Test(
         Reason.VM_STATE,
         "vm_state",

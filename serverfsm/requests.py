@@ -179,6 +179,7 @@ class Guard(StrEnum):
     POLICY = "policy"  # the person's role may do this
     LOCK = "lock"  # the server is not locked, or the person is an administrator
     HOST = "host"  # a compute host holds the server
+    HOST_OF_IMAGE = "host_of_image"  # one does, if the server is image-backed
     VM_STATE = "vm_state"
     TASK_STATE = "task_state"
     LAUNCHED = "launched"  # the server ran at least once

@@ -246,8 +246,9 @@ class Action:
         lock: what a lock means.
         policy, rule: the least role by default, and the name of Nova's policy rule.
         late_policy, late_rule: the same for a second rule, tested after the state.
-        since, until: the first microversion that has it, the first that answers 404 again. (A
-            variant made by a parameter is refused where that is not known yet; Nova may ignore it.)
+        since, until: the first microversion that has it, the first that answers 404 again.
+        ignored_before: of a variant made by a parameter: below this microversion Nova does not
+            look at the parameter, and the plain action is meant.
         removed: how Nova answers now that the action is taken out, whoever asks; else None.
         backing: how volume-backed servers are refused; None: they are not.
         answers: refusals that differ from the table's common ones.
@@ -277,6 +278,7 @@ class Action:
     late_rule: str = ""
     since: str = "2.1"
     until: str | None = None
+    ignored_before: str | None = None
     removed: Answer | None = None
     backing: Backing | None = None
     answers: Mapping[Guard, Answer] = field(default_factory=dict)

@@ -68,6 +68,7 @@ ANSWERS = {
     G.LOCK: Answer(409, "Instance {id} is locked"),
     G.LOCK_OWNER: Answer(403, "Policy doesn't allow {rule} to be performed."),
     G.HOST: Answer(409, "Instance {id} is not ready"),
+    G.HOST_OF_IMAGE: Answer(409, "Instance {id} is not ready"),
     G.VM_STATE: Answer(
         409, "Cannot '{label}' instance {id} while it is in {attribute} {have}"
     ),
@@ -102,7 +103,10 @@ NOT_OFFLOADED = Answer(
     409, 'Specifying an availability zone or a host when unshelving server "{id}" with status '
     '"{have}" is not supported. The server status must be SHELVED_OFFLOADED.'
 )
-UNKNOWN_PARAMETER = Answer(400, "Additional properties are not allowed")
+UNKNOWN_PARAMETER = Answer(
+    400, "Invalid input for field/attribute {label}. Value: {body}. "
+    "'availability_zone' is a required property"
+)
 NOT_RESIZED = Assumption(
     "finished-migration",
     "the migration of the resize is finished and not yet being confirmed or reverted",
@@ -162,7 +166,7 @@ REFERENCE = (
     Action(
         name=A.CHANGE_PASSWORD, title="Change Administrative Password", label="changePassword",
         vm_states=of(V.ACTIVE), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-admin-password",
         answers={G.LOCK: INVALID_STATE},
         parameters=(Parameter("adminPass", required=True),),
@@ -198,7 +202,7 @@ REFERENCE = (
     Action(
         name=A.CREATE_BACKUP, title="Create Server Back Up", label="createBackup",
         vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED), task_states=IDLE,
-        guards=(*REQUEST, *STATE, G.BACKING), lock=IGNORED,
+        guards=(*REQUEST, *STATE, G.BACKING, G.HOST), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-create-backup",
         backing=Backing(Answer(400, "Backup is not supported for volume-backed instances.")),
         parameters=(
@@ -225,7 +229,7 @@ REFERENCE = (
         vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED),
         volume_backed_vm_states=of(V.ACTIVE, V.STOPPED, V.SUSPENDED),
         task_states=IDLE,
-        guards=(*REQUEST, *STATE), lock=IGNORED,
+        guards=(*REQUEST, *STATE, G.HOST_OF_IMAGE), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:servers:create_image",
         parameters=IMAGE_PARAMETERS,
         normal=202, errors=of(400, 401, 403, 404, 409),
@@ -269,7 +273,7 @@ REFERENCE = (
     Action(
         name=A.PAUSE, title="Pause Server", label="pause",
         vm_states=of(V.ACTIVE), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-pause-server:pause",
         normal=202, errors=of(401, 403, 404, 409, 501),
         writes=task(T.PAUSING),
@@ -284,7 +288,7 @@ REFERENCE = (
         name=A.REBOOT_SOFT, title="Reboot Server", label="reboot",
         statuses=of(S.ACTIVE),
         vm_states=of(V.ACTIVE), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:reboot",
         parameters=(Parameter("type", required=True, values=("SOFT",)),),
         normal=202, errors=of(401, 403, 404, 409),
@@ -309,7 +313,7 @@ REFERENCE = (
             T.UNPAUSING, T.SUSPENDING, T.RESUMING
         ),
         any_task_in=of(S.HARD_REBOOT),
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:reboot",
         parameters=(Parameter("type", required=True, values=("HARD",)),),
         normal=202, errors=of(401, 403, 404, 409),
@@ -399,7 +403,7 @@ REFERENCE = (
     rescue := Action(
         name=A.RESCUE, title="Rescue Server", label="rescue",
         vm_states=of(V.ACTIVE, V.STOPPED, V.ERROR), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE, G.BACKING), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.BACKING, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-rescue",
         backing=Backing(
             Answer(400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"),
@@ -459,7 +463,7 @@ REFERENCE = (
     Action(
         name=A.RESUME, title="Resume Suspended Server", label="resume",
         vm_states=of(V.SUSPENDED), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-suspend-server:resume",
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.RESUMING),
@@ -521,7 +525,7 @@ REFERENCE = (
     Action(
         name=A.SUSPEND, title="Suspend Server", label="suspend",
         vm_states=of(V.ACTIVE), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-suspend-server:suspend",
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.SUSPENDING),
@@ -549,7 +553,7 @@ REFERENCE = (
     Action(
         name=A.UNPAUSE, title="Unpause Server", label="unpause",
         vm_states=of(V.PAUSED), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-pause-server:unpause",
         normal=202, errors=of(401, 403, 404, 409, 501),
         writes=task(T.UNPAUSING),
@@ -564,7 +568,7 @@ REFERENCE = (
         name=A.UNRESCUE, title="Unrescue Server", label="unrescue",
         statuses=of(S.RESCUE),
         vm_states=of(V.RESCUED), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-unrescue",
         normal=202, errors=of(401, 403, 404, 409, 501),
         writes=task(T.UNRESCUING),
@@ -587,7 +591,7 @@ SISTER_PAGES = (
         name=A.SHELVE, title="Shelve Server", label="shelve",
         statuses=of(S.ACTIVE, S.SHUTOFF, S.PAUSED, S.SUSPENDED),
         vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-shelve:shelve",
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.SHELVING),
@@ -612,7 +616,7 @@ SISTER_PAGES = (
         name=A.SHELVE_OFFLOAD, title="Shelf-Offload (Remove) Server", label="shelveOffload",
         statuses=of(S.SHELVED),
         vm_states=of(V.SHELVED), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-shelve:shelve_offload",
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.SHELVING_OFFLOADING),
@@ -651,7 +655,7 @@ SISTER_PAGES = (
         statuses=of(S.SHELVED_OFFLOADED),
         late_vm_states=of(V.SHELVED_OFFLOADED),
         guards=(*unshelve.guards, G.LATE_VM_STATE),
-        since="2.77",
+        since="2.77", ignored_before="2.77",
         answers={G.OFFERED: UNKNOWN_PARAMETER, G.LATE_VM_STATE: NOT_OFFLOADED},
         parameters=(Parameter("availability_zone", required=True, since="2.77"),),
         success=unshelve.success[1:],
@@ -781,8 +785,7 @@ SISTER_PAGES = (
     replace(migrate,
         name=A.MIGRATE_TO_HOST,
         rule="os_compute_api:os-migrate-server:migrate:host",
-        since="2.56",
-        answers={G.OFFERED: UNKNOWN_PARAMETER},
+        since="2.56", ignored_before="2.56",
         parameters=(Parameter("host", required=True, since="2.56"),),
     ),
     live_migrate := Action(
