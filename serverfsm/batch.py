@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from serverfsm.check import check
-from serverfsm.errors import MalformedServerError
+from serverfsm.errors import MalformedServerError, shown
 from serverfsm.guards import Refusal
 from serverfsm.requests import LATEST, Actor
 from serverfsm.rulebook import API_REFERENCE, rulebook
@@ -23,7 +23,7 @@ __all__ = ["LINE_LIMIT", "Batch", "lines"]
 LINE_LIMIT: Final = 1_048_576
 """The longest line that is read, in bytes; a longer one is answered with an error."""
 
-_MEMO_LINES: Final = 65_536
+_MEMO_LINES: Final = 32_768
 _MEMO_LINE_LENGTH: Final = 512
 _KEYS = frozenset({"server", "action", "variant", "actor", "microversion", "rulebook"})
 
@@ -101,7 +101,7 @@ def _decoded(line: bytes | None) -> dict[str, Any]:
 def _verdict(asked: dict[str, Any]) -> Verdict:
     if not asked.keys() <= _KEYS:
         unknown = next(key for key in asked if key not in _KEYS)
-        raise ValueError(f"unknown key {unknown!r:.80}; valid: {', '.join(sorted(_KEYS))}")
+        raise ValueError(f"unknown key {shown(unknown)}; valid: {', '.join(sorted(_KEYS))}")
     if "server" not in asked or "action" not in asked:
         raise ValueError(f"{'action' if 'server' in asked else 'server'} is missing")
     get = asked.get
@@ -121,7 +121,7 @@ def _server(record: object) -> Server | None:
         return None
     if isinstance(record, dict):
         return Server.from_record(record)
-    raise MalformedServerError(f"server must be an object, not {record!r:.80}")
+    raise MalformedServerError(f"server must be an object, not {shown(record)}")
 
 
 def _encoded(verdict: Verdict) -> bytes:

@@ -82,7 +82,7 @@ def allowed(
         }
 
 
-_MEMO_LIMIT: Final = 100_000
+_MEMO_LIMIT: Final = 20_000
 _NO_SERVER: Final = -1
 _NAMES: Final = tuple(ActionName)
 

@@ -27,7 +27,7 @@ class UnknownWordError(ValueError):
             advice = f"did you mean {self.nearest!r}?"
         else:
             advice = "valid: " + ", ".join(words)
-        super().__init__(f"unknown {self.kind} {_shown(word)}; {remark or advice}")
+        super().__init__(f"unknown {self.kind} {shown(word)}; {remark or advice}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self.args, vars(self))
@@ -99,6 +99,14 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
     return folded[close[0]] if close else None
 
 
-def _shown(word: object) -> str:
-    text = repr(word)
+def shown(value: object) -> str:
+    """Return a value as a message shows it: short, whatever it is.
+
+    >>> shown("x" * 1000)[-5:]
+    'xx...'
+    """
+    try:
+        text = repr(value)
+    except Exception:  # hostile input may have no repr
+        text = f"an object of {type(value).__name__}"
     return text if len(text) <= 100 else text[:97] + "..."

@@ -147,13 +147,12 @@ def _origins(row: Action) -> Iterable[VmState]:
 
 
 def _statuses_during(row: Action) -> set[Status]:
-    found: set[Any] = set()
+    found: set[Status] = set()
     for origin in _origins(row):
-        for outcome in row.success:
-            if outcome.when.vm_states is None or origin in outcome.when.vm_states:
-                for step in outcome.path:
-                    vm_state, task = step if isinstance(step, tuple) else (origin, step)
-                    found.add(status_of(vm_state, task))
+        for outcome in row.successes(origin):
+            for step in outcome.path:
+                vm_state, task = step if isinstance(step, tuple) else (origin, step)
+                found.add(status_of(vm_state, task))
     return found
 
 

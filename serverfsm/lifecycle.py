@@ -103,6 +103,9 @@ def _starts(row: Action) -> Iterable[State | None]:
 def _written(row: Action, start: State | None) -> Iterator[State]:
     """Every state that accepting the row in `start` may write."""
     for write in row.writes:
+        among = row.volume_backed_vm_states if write.when.volume_backed else None
+        if start is not None and among is not None and start[0] not in among:
+            continue
         vm_state = write.values.get("vm_state", start[0] if start else None)
         task_state = write.values.get("task_state", start[1] if start else None)
         assert isinstance(vm_state, VmState)
@@ -114,13 +117,8 @@ def _written(row: Action, start: State | None) -> Iterator[State]:
 
 def _running(row: Action) -> Iterator[Edge]:
     for origin in row.origins or (VmState.BUILDING,):
-        taken = False
-        for outcome in row.success:
-            fits = outcome.when.vm_states is None or origin in outcome.when.vm_states
-            if taken or not fits:
-                continue
+        for outcome in row.successes(origin):
             yield from _success(row, outcome, origin)
-            taken = outcome.when.vm_states is not None and outcome.when.since is None
         for failure in row.failures:
             yield from _failure(row, failure, origin)
 
@@ -144,10 +142,9 @@ def _success(row: Action, outcome: Outcome, origin: VmState) -> Iterator[Edge]:
 def _failure(row: Action, failure: Outcome, origin: VmState) -> Iterator[Edge]:
     strikes = set(failure.path)
     starts: dict[State, None] = {}
-    for success in row.success:
-        if success.when.vm_states is None or origin in success.when.vm_states:
-            path = zip(success.path, _path(success, origin), strict=True)
-            starts.update({state: None for step, state in path if not strikes or step in strikes})
+    for success in row.successes(origin):
+        path = zip(success.path, _path(success, origin), strict=True)
+        starts.update({state: None for step, state in path if not strikes or step in strikes})
     if not strikes and not row.during:
         starts[(origin, None)] = None
     for start in starts:

@@ -199,6 +199,7 @@ class ServerModel:
             verdict = check(
                 self.server, name, actor=actor, microversion=microversion, rulebook=rulebook
             )
+            name = verdict.action.value  # as it was understood at this microversion
         context = {
             "data": data,
             "verdict": verdict,

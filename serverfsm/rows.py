@@ -308,6 +308,17 @@ class Action:
         """
         return tuple(filter(self._begins_in, VmState))
 
+    def successes(self, origin: VmState) -> tuple[Outcome, ...]:
+        """The ways in which it may succeed from this vm_state: up to the first that is certain."""
+        found = []
+        for outcome in self.success:
+            when = outcome.when
+            if when.vm_states is None or origin in when.vm_states:
+                found.append(outcome)
+                if when in (ALWAYS, When(vm_states=when.vm_states)):
+                    break
+        return tuple(found)
+
     def ends_of_failures(self, step: Step, vm_state: VmState) -> set[VmState]:
         """The vm_states to which a failure at this step, in this vm_state, may lead."""
         return {

@@ -115,13 +115,12 @@ class Rulebook:
         found: dict[tuple[VmState, TaskState], set[VmState]] = {}
         for row in self:
             for origin in row.origins or (VmState.BUILDING,):
-                for outcome in row.success:
-                    if outcome.when.vm_states is None or origin in outcome.when.vm_states:
-                        for step in outcome.path:
-                            vm, task = step if isinstance(step, tuple) else (origin, step)
-                            if task is not None:
-                                ends = found.setdefault((vm, task), set())
-                                ends.update(outcome.ends(origin), row.ends_of_failures(step, vm))
+                for outcome in row.successes(origin):
+                    for step in outcome.path:
+                        vm, task = step if isinstance(step, tuple) else (origin, step)
+                        if task is not None:
+                            ends = found.setdefault((vm, task), set())
+                            ends.update(outcome.ends(origin), row.ends_of_failures(step, vm))
         return found
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from serverfsm import states
-from serverfsm.errors import MalformedServerError
+from serverfsm.errors import MalformedServerError, shown
 from serverfsm.states import LockedBy, PowerState, Status, TaskState, VmState, status_of
 
 __all__ = ["Server"]
@@ -97,7 +97,7 @@ class Server:
             if flag is not True and flag is not False:
                 raise MalformedServerError(
                     "locked, launched, host, volume_backed and deleted must be true or false, "
-                    f"not {flag!r:.80}"
+                    f"not {shown(flag)}"
                 )
         put(self, "key", self._number(flags))
 
@@ -118,7 +118,7 @@ class Server:
                 put(self, "locked_by", LockedBy(self.locked_by))
             except ValueError:
                 raise MalformedServerError(
-                    f"locked_by must be owner, admin or null, not {self.locked_by!r}"
+                    f"locked_by must be owner, admin or null, not {shown(self.locked_by)}"
                 ) from None
             if not self.locked:
                 raise MalformedServerError(
@@ -212,12 +212,12 @@ class Server:
         locked = document.get("locked", False)
         locked = False if locked is None else locked
         if locked is not True and locked is not False:
-            raise MalformedServerError(f"locked must be true or false, not {locked!r}")
+            raise MalformedServerError(f"locked must be true or false, not {shown(locked)}")
         common: dict[str, Any] = {
             "locked": locked,
             "locked_by": document.get(_LOCKED_BY),
             "launched": document.get(_LAUNCHED, "") is not None,
-            "volume_backed": document.get("image", {}) in ("", None),
+            "volume_backed": not _is_given(document.get("image", {})),
             "vm_state_before_resize": document.get(_BEFORE_RESIZE),
         }
         power = document.get(_POWER)
@@ -260,8 +260,8 @@ class Server:
         document[_HOST] = "unknown" if self.host else None
         document[_LAUNCHED] = "unknown" if self.launched else None
         document[_TERMINATED] = "unknown" if self.deleted else None
-        if self.deleted:
-            document[_DELETED] = True
+        if self.deleted or self.only_status is Status.DELETED:
+            document[_DELETED] = self.deleted
         if self.locked_by is not None:
             document[_LOCKED_BY] = self.locked_by.value
         if self.vm_state_before_resize is not None:
@@ -284,10 +284,10 @@ class Server:
         False
         """
         if not isinstance(record, Mapping):
-            raise MalformedServerError(f"a server must be an object, not {record!r:.80}")
+            raise MalformedServerError(f"a server must be an object, not {shown(record)}")
         if unknown := [key for key in record if key not in _RECORD_KEYS]:
             raise MalformedServerError(
-                f"unknown key {unknown[0]!r:.80} of a server; valid: {', '.join(_RECORD_KEYS)}"
+                f"unknown key {shown(unknown[0])} of a server; valid: {', '.join(_RECORD_KEYS)}"
             )
         given = {key: value for key, value in record.items() if value is not None}
         if "vm_state" not in given and "only_status" not in given:
@@ -310,8 +310,13 @@ def _document(body: object) -> Mapping[str, Any]:
     if isinstance(body, Mapping) and isinstance(body.get("server"), Mapping):
         body = body["server"]
     if not isinstance(body, Mapping):
-        raise MalformedServerError(f"a server document must be a JSON object, not {body!r:.80}")
+        raise MalformedServerError(f"a server document must be a JSON object, not {shown(body)}")
     return body
+
+
+def _is_given(value: object) -> bool:
+    """Whether a value is neither null nor empty text."""
+    return value is not None and not (isinstance(value, str) and value == "")
 
 
 def _is_gone(document: Mapping[str, Any]) -> bool:
@@ -323,5 +328,5 @@ def _has_host(document: Mapping[str, Any], default: bool | None) -> Any:
     """Whether the document shows a host; `default` (None: as the vm_state says) if it is silent."""
     for name in (_HOST, "hostId"):
         if name in document:
-            return bool(document[name])
+            return _is_given(document[name])
     return default
