@@ -47,10 +47,13 @@ def _row(rulebook: Rulebook, name: ActionName, microversion: Microversion) -> Ac
 def _cases(request: Request) -> tuple[Request, ...]:
     """The request once for each server that it may be about."""
     server = request.server
-    if server is None or server.status is Status.UNKNOWN:
+    if server is None or server.only_status is Status.UNKNOWN:
+        return (request,)
+    who_locked = server.locked and server.locked_by is None and request.row.late_policy is not None
+    if server.vm_state is not None and not who_locked:
         return (request,)
     servers = (server,) if server.vm_state is not None else tuple(server.possible())
-    if Guard.LOCK_OWNER in request.row.guards and server.locked and server.locked_by is None:
+    if who_locked and Guard.LOCK_OWNER in request.row.guards:
         servers = tuple(replace(each, locked_by=who) for each in servers for who in LockedBy)
     return tuple(replace(request, server=each) for each in servers)
 
@@ -58,7 +61,7 @@ def _cases(request: Request) -> tuple[Request, ...]:
 def _verdict(request: Request) -> Verdict:
     row = request.row
     refusal = first_failure(request)
-    if request.server is not None and request.server.status is Status.UNKNOWN:
+    if request.server is not None and request.server.only_status is Status.UNKNOWN:
         refusal = _unknown(refusal, row)
     if refusal is None:
         return Verdict(True, row.normal, Reason.OK, None, (), request)

@@ -29,6 +29,7 @@ _HOSTLESS = frozenset({VmState.SHELVED_OFFLOADED, VmState.DELETED})
 _STATE_NUMBER = {word: number for number, word in enumerate((*VmState, *Status))}
 _TASK_NUMBER = {word: number for number, word in enumerate((None, *TaskState))}
 _OWNER_NUMBER = {None: 0, LockedBy.OWNER: 1, LockedBy.ADMIN: 2}
+_OWNERS = {owner.value: owner for owner in LockedBy}
 _BEFORE_NUMBER = {None: 0, VmState.ACTIVE: 1, VmState.STOPPED: 2}
 
 
@@ -84,14 +85,7 @@ class Server:
         if self.power_state.__class__ is not PowerState:
             put(self, "power_state", states.power_state(self.power_state))
         if self.host is None:
-            put(self, "host", self.vm_state not in _HOSTLESS and not self.deleted)
-        if (
-            self.locked_by is not None
-            or self.vm_state is None
-            or self.vm_state_before_resize is not None
-            or self.only_status is not None
-        ):
-            self._check_rare(put)
+            put(self, "host", self.vm_state not in _HOSTLESS and self.deleted is not True)
         flags = (self.locked, self.launched, self.host, self.volume_backed, self.deleted)
         for flag in flags:
             if flag is not True and flag is not False:
@@ -99,6 +93,13 @@ class Server:
                     "locked, launched, host, volume_backed and deleted must be true or false, "
                     f"not {shown(flag)}"
                 )
+        if (
+            self.locked_by is not None
+            or self.vm_state is None
+            or self.vm_state_before_resize is not None
+            or self.only_status is not None
+        ):
+            self._check_rare(put)
         put(self, "key", self._number(flags))
 
     def _number(self, flags: tuple[Any, ...]) -> int:
@@ -114,15 +115,15 @@ class Server:
 
     def _check_rare(self, put: Any) -> None:
         if self.locked_by is not None:
-            try:
-                put(self, "locked_by", LockedBy(self.locked_by))
-            except ValueError:
+            owner = _OWNERS.get(self.locked_by) if isinstance(self.locked_by, str) else None
+            if owner is None:
                 raise MalformedServerError(
                     f"locked_by must be owner, admin or null, not {shown(self.locked_by)}"
-                ) from None
+                )
+            put(self, "locked_by", owner)
             if not self.locked:
                 raise MalformedServerError(
-                    f"locked_by is {self.locked_by.value!r} and the server is not locked"
+                    f"locked_by is {owner.value!r} and the server is not locked"
                 )
         if self.vm_state_before_resize is not None:
             before = states.vm_state(self.vm_state_before_resize)
