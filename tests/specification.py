@@ -454,6 +454,19 @@ NO_BACKUP = "400 Backup is not supported for volume-backed instances."
 NO_RESCUE = "400 Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"
 BY_HAND = "vm_state deleted, task_state none, also deleted=True"
 
+# Measured: below this microversion the parameter is not looked at, and the plain action is meant.
+IGNORED_BEFORE = {
+    "unshelve:availability_zone": "2.77",
+    "unshelve:host": "2.77",
+    "migrate:host": "2.56",
+}
+
+# Measured without a host, image-backed: after the states, BUG with NovaException.
+HOSTLESS_CRASHES = (
+    "changePassword createBackup createImage pause unpause suspend resume reboot:SOFT reboot:HARD "
+    "rescue rescue:rescue_image_ref unrescue shelve shelveOffload"
+)
+
 MEASURED: dict[str, Measured] = {
     "addFixedIp": Measured(
         ANY, locked=BUG.format("InstanceIsLocked"), hostless=BUG.format("NovaException")

@@ -864,20 +864,30 @@ def test_a_status_alone_decides_where_all_its_states_agree(
 
 
 @pytest.mark.parametrize(
-    ("server", "action", "microversion"),
+    ("server", "action", "microversion", "decisive"),
     [
         # SOFT and HARD are both allowed with no task, and both refused while powering off.
-        (Server.from_status("ACTIVE"), "reboot", "2.104"),
+        (Server.from_status("ACTIVE"), "reboot", "2.104", ["task_state"]),
         # With no task it depends on the image; a known (active, None) is answered maybe, too.
-        (Server(None, only_status=Status.ACTIVE, volume_backed=True), "rebuild", "2.92"),
+        (
+            Server(None, only_status=Status.ACTIVE, volume_backed=True),
+            "rebuild",
+            "2.92",
+            ["task_state", "image"],
+        ),
     ],
     ids=["two variants", "outside the server"],
 )
-def test_a_maybe_is_not_lost(server: Server, action: str, microversion: str) -> None:
+def test_a_maybe_is_not_lost(
+    server: Server, action: str, microversion: str, decisive: list[str]
+) -> None:
     verdict = check(server, action, microversion=microversion)
     assert not verdict.allowed
     assert verdict.maybe
-    assert verdict.depends_on
+    assert verdict.reason is Reason.DEPENDS
+    for word in decisive:
+        assert any(word in each for each in verdict.depends_on)
+        assert word in (verdict.hint or "")
 
 
 @pytest.mark.parametrize(
