@@ -236,6 +236,7 @@ def by_status(named: set[str], nova: spec.Measured) -> dict[str, frozenset[str |
     refuses there in this rulebook, too.
     """
     _, tasks = where(nova)
+    looks_at_nothing = nova.where == spec.ANY  # then the status named is all there is to go by
     accepted = {}
     for vm_state in VM_STATES:
         default = shown_status(vm_state, None)
@@ -244,7 +245,8 @@ def by_status(named: set[str], nova: spec.Measured) -> dict[str, frozenset[str |
             accepted[vm_state] = frozenset(
                 task
                 for task, status in shown.items()
-                if task in tasks or (status in named and status != default)
+                if (status in named if looks_at_nothing else task in tasks)
+                or (status in named and status != default)
             )
         elif nova.then is not None and nova.then[0] == vm_state:
             accepted[vm_state] = tasks
