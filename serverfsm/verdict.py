@@ -91,7 +91,8 @@ class Verdict:
         reason: why.
         refusal: the guard that decides, with what it found; None if the request is allowed.
         depends_on: the attributes that would decide what cannot be decided; else empty.
-        request: what was asked.
+        request: what was asked; where the server's states are not known and all possible ones
+            are allowed alike, the first of these.
     """
 
     allowed: bool
