@@ -15,6 +15,7 @@ from serverfsm.rows import Action
 from serverfsm.rulebook import Rulebook
 from serverfsm.server import Server
 from serverfsm.states import LockedBy, Status
+from serverfsm.table import INVALID_STATE
 from serverfsm.verdict import Verdict
 
 __all__ = ["decide"]
@@ -79,9 +80,9 @@ def _unknown(refusal: Refusal | None, row: Action) -> Refusal:
     """The refusal where even Nova does not know the state: the one before the state, or this."""
     if refusal is not None and refusal.guard in _BEFORE_THE_STATE:
         return refusal
-    text = f"Instance {{id}} is in an invalid state for '{row.label}'"
+    code, text = INVALID_STATE.code, INVALID_STATE.message.replace("{label}", row.label)
     status = Status.UNKNOWN
-    return Refusal(Guard.VM_STATE, Reason.UNKNOWN_STATE, 409, "status", status, (), text)
+    return Refusal(Guard.VM_STATE, Reason.UNKNOWN_STATE, code, "status", status, (), text)
 
 
 def _merged(cases: tuple[Verdict, ...], asked: Request) -> Verdict:
