@@ -14,7 +14,7 @@ from serverfsm.errors import TableError
 from serverfsm.requests import ActionName, Guard, Microversion
 from serverfsm.rows import Action, Deviation, End, Lock
 from serverfsm.states import Status, TaskState, VmState, status_of
-from serverfsm.table import ANSWERS
+from serverfsm.table import ANSWERS, TIMERS
 
 __all__ = ["build"]
 
@@ -75,6 +75,7 @@ def _problems(row: Action) -> Iterator[str]:
     yield from words
     if words:
         return
+    yield from _option_problems(row)
     yield from _guard_problems(row)
     yield from _status_problems(row)
     yield from _outcome_problems(row)
@@ -100,6 +101,15 @@ def _word_problems(row: Action) -> Iterator[str]:
         end: object = outcome.end
         if not isinstance(end, VmState | End):
             yield f"{outcome.name} ends in {end!r}, which is no VmState and no End"
+
+
+def _option_problems(row: Action) -> Iterator[str]:
+    known = {timer.option for timer in TIMERS}
+    whens = [write.when for write in row.writes]
+    whens += [outcome.when for outcome in (*row.success, *row.failures)]
+    for when in whens:
+        if when.option is not None and when.option.split()[0] not in known:
+            yield f"{when.option!r} tests an option that no timer has"
 
 
 def _guard_problems(row: Action) -> Iterator[str]:

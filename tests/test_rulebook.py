@@ -515,3 +515,13 @@ def _first_state(row: Action) -> int:
 @pytest.mark.parametrize("claim", HOLD_TOGETHER)
 def test_every_row_holds_together(claim: str) -> None:
     assert [row.name.value for row in ACTIONS if not HOLD_TOGETHER[claim](row)] == []
+
+
+def test_an_option_that_there_is_not() -> None:
+    when = When(option="reclaim_interval > 0")
+    rows = [
+        replace(row, success=(replace(row.success[0], when=when),)) if row.name == "pause" else row
+        for row in ACTIONS
+    ]
+    with pytest.raises(TableError, match="pause: 'reclaim_interval > 0' tests an option"):
+        build(rows)
