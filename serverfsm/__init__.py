@@ -14,18 +14,33 @@ from serverfsm.rulebook import API_REFERENCE, NOVA_34, Rulebook
 
 if TYPE_CHECKING:
     from serverfsm.errors import (
+        BadOptionError,
+        ImpossibleEventError,
         MalformedServerError,
         TableError,
         UnknownActionError,
         UnknownActorError,
+        UnknownEventError,
         UnknownMicroversionError,
+        UnknownOptionError,
         UnknownRulebookError,
         UnknownStateError,
         UnknownWordError,
     )
     from serverfsm.guards import CompareAndSwap, Reason, Refusal
+    from serverfsm.lifecycle import edges
+    from serverfsm.options import Options
     from serverfsm.server import Server
-    from serverfsm.states import LockedBy, PowerState, Status, TaskState, VmState, status_of
+    from serverfsm.states import (
+        ComputeDriver,
+        LockedBy,
+        PowerState,
+        Status,
+        TaskState,
+        VmState,
+        status_of,
+    )
+    from serverfsm.step import Step, accept, advance, events, follow
     from serverfsm.verdict import Fault, RefusedError, Verdict
 
 __all__ = [
@@ -35,11 +50,15 @@ __all__ = [
     "NOVA_34",
     "ActionName",
     "Actor",
+    "BadOptionError",
     "CompareAndSwap",
+    "ComputeDriver",
     "Fault",
+    "ImpossibleEventError",
     "LockedBy",
     "MalformedServerError",
     "Microversion",
+    "Options",
     "Policy",
     "PowerState",
     "Reason",
@@ -48,19 +67,27 @@ __all__ = [
     "Rulebook",
     "Server",
     "Status",
+    "Step",
     "TableError",
     "TaskState",
     "UnknownActionError",
     "UnknownActorError",
+    "UnknownEventError",
     "UnknownMicroversionError",
+    "UnknownOptionError",
     "UnknownRulebookError",
     "UnknownStateError",
     "UnknownWordError",
     "Verdict",
     "VmState",
     "__version__",
+    "accept",
+    "advance",
     "allowed",
     "check",
+    "edges",
+    "events",
+    "follow",
     "status_of",
 ]
 
@@ -69,18 +96,33 @@ __version__ = "0.1.0"
 # The rest is imported when it is first asked for, so that importing the package stays cheap.
 _MODULES = {
     "errors": (
+        "BadOptionError",
+        "ImpossibleEventError",
         "MalformedServerError",
         "TableError",
         "UnknownActionError",
         "UnknownActorError",
+        "UnknownEventError",
         "UnknownMicroversionError",
+        "UnknownOptionError",
         "UnknownRulebookError",
         "UnknownStateError",
         "UnknownWordError",
     ),
     "guards": ("CompareAndSwap", "Reason", "Refusal"),
+    "lifecycle": ("edges",),
+    "options": ("Options",),
     "server": ("Server",),
-    "states": ("LockedBy", "PowerState", "Status", "TaskState", "VmState", "status_of"),
+    "states": (
+        "ComputeDriver",
+        "LockedBy",
+        "PowerState",
+        "Status",
+        "TaskState",
+        "VmState",
+        "status_of",
+    ),
+    "step": ("Step", "accept", "advance", "events", "follow"),
     "verdict": ("Fault", "RefusedError", "Verdict"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -65,6 +65,26 @@ class UnknownRulebookError(UnknownWordError):
     kind = "rulebook"
 
 
+class UnknownOptionError(UnknownWordError):
+    """Not an operator's option that the lifecycle depends on."""
+
+    kind = "option"
+
+
+class UnknownEventError(UnknownWordError):
+    """Neither an action nor an outcome of one, nor anything else that happens to servers."""
+
+    kind = "event"
+
+
+class BadOptionError(ValueError):
+    """An operator's option has a value that it cannot have."""
+
+
+class ImpossibleEventError(ValueError):
+    """An event that cannot come about in the server's present state; the message says which can."""
+
+
 class MalformedServerError(ValueError):
     """A description of a server that contradicts itself or lacks what is needed."""
 

@@ -182,6 +182,7 @@ def _timer(timer: Timer) -> Document:
         "unit": "seconds",
         "off": timer.off,
         "poll": timer.poll,
+        "poll_option": timer.poll_option,
         "measures": timer.measures,
         "vm_states": None if timer.vm_states is None else _ordered(VmState, timer.vm_states),
         "task_states": "any" if timer.task_states is None else _tasks(timer.task_states),

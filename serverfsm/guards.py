@@ -463,14 +463,15 @@ def condition_holds(request: Request, when: When) -> tuple[bool, tuple[str, ...]
         "power_state": (when.power_states, server.power_state),
         "vm_state_before_resize": (when.before_resize, server.vm_state_before_resize),
     }
-    version, administrator, option = request.microversion, when.administrator, when.option
+    version, administrator, book = request.microversion, when.administrator, request.rulebook
     holds = (
         all(wanted is None or wanted is found for wanted, found in seen.values())
         and all(wanted is None or found in wanted for wanted, found in among.values())
         and (administrator is None or administrator is request.bypasses_lock)
         and (when.since is None or version >= when.since)
         and (when.until is None or version < when.until)
-        and (option is None or request.rulebook.option_holds(option))
+        and (when.option is None or book.option_holds(when.option))
+        and (when.driver is None or book.options.compute_driver is when.driver)
     )
     columns = {**seen, **among}.items()
     return holds, tuple(column for column, (wanted, _) in columns if wanted is not None)

@@ -6,22 +6,20 @@ Built from `lifecycle.edges()`; its conditions are verdicts, so that it owns no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from transitions import EventData, Machine, MachineError
 
 from serverfsm import requests
 from serverfsm.check import check
-from serverfsm.errors import MalformedServerError, UnknownWordError
-from serverfsm.guards import Request, condition_holds
+from serverfsm.errors import ImpossibleEventError, MalformedServerError, UnknownEventError
 from serverfsm.lifecycle import Edge, State, edges, state_name
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
-from serverfsm.rows import Action, Outcome
+from serverfsm.rows import Action
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.server import Server
 from serverfsm.states import Status, TaskState, VmState
-from serverfsm.step import finish, progress, written
+from serverfsm.step import advance, written
 from serverfsm.verdict import RefusedError, Verdict
 
 __all__ = [
@@ -59,12 +57,6 @@ class WrongEventError(MachineError):
 
     def __str__(self) -> str:
         return str(self.value)
-
-
-class UnknownEventError(UnknownWordError):
-    """Neither an action nor an outcome of one."""
-
-    kind = "event"
 
 
 class ServerMachine(Machine):
@@ -279,44 +271,17 @@ class _Taken:
     def _after(self, event_data: EventData) -> Server | None:
         model: Any = event_data.model
         server: Server | None = model.server
-        outcome = self.edge.outcome
-        if outcome is None:
-            guard = event_data.kwargs["verdict"].guard
+        context, book = event_data.kwargs, event_data.machine.rulebook
+        if self.edge.outcome is None:
+            guard = context["verdict"].guard
             return None if guard is None else written(server, guard.set)
-        if server is None or not self._comes_about(server, outcome, event_data):
+        if server is None:
             return None
-        if self.edge.event.endswith(".progress"):
-            return progress(server, self.edge.end)
-        return finish(server, outcome)
-
-    def _comes_about(self, server: Server, outcome: Outcome, event_data: EventData) -> bool:
-        """Whether the outcome's condition holds and no earlier one's of the same name does."""
-        context = event_data.kwargs
-        request = Request(
-            self.row, server, context["actor"], context["microversion"], event_data.machine.rulebook
-        )
-        same_name = [
-            other
-            for other in (*self.row.success, *self.row.failures)
-            if other.name == outcome.name and _may_be_at(other, server)
-        ]
-        due = (other for other in same_name if _holds(request, other, server))
-        return next(due, None) is outcome
-
-
-def _may_be_at(outcome: Outcome, server: Server) -> bool:
-    """Whether a run with this outcome may be where the server is."""
-    if not outcome.path:
-        return True
-    return server.task_state in outcome.path or _pair(server) in outcome.path
-
-
-def _holds(request: Request, outcome: Outcome, server: Server) -> bool:
-    # On a step that names its own vm_state, the origin is not the server's vm_state any more.
-    when = outcome.when
-    if _pair(server) in outcome.path:
-        when = replace(when, vm_states=None)
-    return condition_holds(request, when)[0]
+        version = context["microversion"]
+        try:
+            return advance(server, self.edge.event, microversion=version, rulebook=book).server
+        except ImpossibleEventError:
+            return None
 
 
 def _pair(server: Server) -> State:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from serverfsm.requests import ActionName, Guard, Policy
-from serverfsm.states import PowerState, Status, TaskState, VmState, status_of
+from serverfsm.states import ComputeDriver, PowerState, Status, TaskState, VmState, status_of
 
 __all__ = [
     "ALWAYS",
@@ -19,6 +20,8 @@ __all__ = [
     "Assumption",
     "Backing",
     "Deviation",
+    "Effect",
+    "EffectKind",
     "End",
     "Lock",
     "Outcome",
@@ -36,6 +39,27 @@ class Lock(StrEnum):
 
     ADMIN_ONLY = "admin-only"  # only an administrator may do it while the server is locked
     IGNORED = "ignored"
+
+
+class EffectKind(StrEnum):
+    """What sort of thing an effect is."""
+
+    IMAGE = "image"
+    MIGRATION = "migration"
+    TIME = "time"
+
+
+class Effect(NamedTuple):
+    """What comes of a step besides the server's own states.
+
+    Attributes:
+        kind: what it is about.
+        value: of an image "created" or "deleted"; of a migration its status; of a time the
+            column that is set to now.
+    """
+
+    kind: EffectKind
+    value: str
 
 
 class End(Enum):
@@ -62,6 +86,7 @@ class When:
         since: the request has this microversion or a later one.
         until: the request has an earlier microversion than this.
         option: an operator's option and its test, as "name > 0", "name == 0" or "name < 0".
+        driver: the hypervisor is this one.
     """
 
     vm_states: frozenset[VmState] | None = None
@@ -74,6 +99,7 @@ class When:
     since: str | None = None
     until: str | None = None
     option: str | None = None
+    driver: ComputeDriver | None = None
 
 
 ALWAYS = When()
@@ -148,10 +174,12 @@ class Write:
     Attributes:
         values: column and value, columns as in `Server`.
         when: the condition; of a row's writes, the first whose condition holds is done.
+        effects: what comes with it.
     """
 
     values: Mapping[str, object]
     when: When = ALWAYS
+    effects: tuple[Effect, ...] = ()
 
 
 Step = TaskState | tuple[VmState, TaskState | None]
@@ -169,6 +197,7 @@ class Outcome:
             empty: at any of the action's.
         when: the condition; of several that fit, the first holds.
         left: a task_state that Nova leaves behind though nothing is under way any more.
+        effects: what comes with it.
     """
 
     name: str
@@ -176,6 +205,7 @@ class Outcome:
     path: tuple[Step, ...] = ()
     when: When = ALWAYS
     left: TaskState | None = None
+    effects: tuple[Effect, ...] = ()
 
     def ends(self, origin: VmState) -> tuple[VmState, ...]:
         """The vm_states to which it may lead from this origin; none where the server is gone.
@@ -353,7 +383,8 @@ class Timer:
         option: the operator's option that sets it.
         default: its value unless set, in seconds.
         off: what value switches it off, in words.
-        poll: how often Nova looks, in seconds, or the option that says so.
+        poll: how often Nova looks, in seconds, unless `poll_option` says otherwise.
+        poll_option: the operator's option that says how often; 0 in it means every 60 seconds.
         measures: what is measured, from when.
         vm_states, task_states: where it applies, as in `Action`; when: what else must hold.
         does: what then happens, in words.
@@ -366,7 +397,8 @@ class Timer:
     option: str
     default: int
     off: str
-    poll: str
+    poll: int = 60
+    poll_option: str | None = None
     measures: str
     vm_states: frozenset[VmState] | None
     task_states: frozenset[TaskState | None] | None

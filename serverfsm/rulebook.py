@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from serverfsm.errors import UnknownRulebookError
 from serverfsm.requests import LATEST, ActionName, Guard
 
 if TYPE_CHECKING:  # the rows are read when they are first asked for
+    from serverfsm.options import Options
     from serverfsm.rows import Action, Answer, Deviation
     from serverfsm.states import TaskState, VmState
 
@@ -21,7 +21,7 @@ __all__ = ["API_REFERENCE", "NOVA_34", "RULEBOOKS", "Rulebook", "rulebook"]
 
 
 class Rulebook:
-    """All rows as one authority has them; made once, compared by identity.
+    """All rows as one authority has them, under an operator's options; compared by identity.
 
     `memo`, `latest` and `remembered` belong to `check`: verdicts already found, by microversion,
     actor, action and the server's key.
@@ -33,10 +33,21 @@ class Rulebook:
     # Slots for what every check looks at; the rest is worked out once and kept in the dict.
     __slots__ = ("__dict__", "latest", "memo", "remembered")
 
-    def __init__(self, name: str, title: str, *, deviates: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        *,
+        deviates: bool,
+        base: Rulebook | None = None,
+        options: Options | None = None,
+    ) -> None:
         self.name = name
         self.title = title
         self._deviates = deviates
+        self._base = base
+        self._options = options
+        self._having: dict[Options, Rulebook] = {}
         self.memo: Any = {}
         self.forget()
 
@@ -47,10 +58,33 @@ class Rulebook:
         self.remembered = 0
 
     def __repr__(self) -> str:
-        return f"<Rulebook {self.name}>"
+        return f"<Rulebook {self.name}{'' if self._base is None else f' having {self.options}'}>"
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> str | tuple[object, ...]:
+        if self._base is not None:
+            return self._base.having, (self.options,)
         return "NOVA_34" if self._deviates else "API_REFERENCE"
+
+    def having(self, options: Options | None) -> Rulebook:
+        """Return the same rules under these options; the same object for equal options.
+
+        Nova's defaults are those of `Options()`; None leaves the options as they are.
+
+        >>> from serverfsm import Options, Server, check
+        >>> reclaiming = NOVA_34.having(Options(reclaim_instance_interval=3600))
+        >>> check(Server("active"), "delete", rulebook=reclaiming).guard.set["task_state"].value
+        'soft-deleting'
+        """
+        base = self._base or self
+        if options is None or options == self.options:
+            return self
+        if options == base.options:
+            return base
+        if options not in base._having:
+            base._having[options] = Rulebook(
+                self.name, self.title, deviates=self._deviates, base=base, options=options
+            )
+        return base._having[options]
 
     def __getitem__(self, name: ActionName) -> Action:
         return self.actions[name]
@@ -64,6 +98,8 @@ class Rulebook:
     @cached_property
     def actions(self) -> Mapping[ActionName, Action]:
         """Every row by name, in the table's order; TableError if a row is wrong."""
+        if self._base is not None:
+            return self._base.actions
         from serverfsm.build import build
         from serverfsm.table import ACTIONS
 
@@ -87,16 +123,17 @@ class Rulebook:
         return row.answers.get(guard) or ANSWERS[guard]
 
     @cached_property
-    def options(self) -> Mapping[str, int]:
-        """The operator's options and their defaults, in seconds."""
-        from serverfsm.table import TIMERS
+    def options(self) -> Options:
+        """The operator's options; Nova's defaults unless `having` others."""
+        from serverfsm.options import Options
 
-        return MappingProxyType({timer.option: timer.default for timer in TIMERS})
+        return self._options or Options()
 
     def option_holds(self, condition: str) -> bool:
-        """Whether a condition such as "reclaim_instance_interval > 0" holds by default."""
+        """Whether a condition such as "reclaim_instance_interval > 0" holds."""
         name, sign, number = condition.split()
-        value, limit = self.options[name], int(number)
+        value: int = getattr(self.options, name)
+        limit = int(number)
         return {">": value > limit, "==": value == limit, "<": value < limit}[sign]
 
     def after(self, vm_state: VmState, task_state: TaskState) -> frozenset[VmState]:

@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 from serverfsm.errors import UnknownStateError
 
 __all__ = [
+    "ComputeDriver",
     "Family",
     "Kind",
     "LockedBy",
@@ -223,6 +224,13 @@ class PowerState(IntEnum):
     SHUTDOWN = 4, _STABLE, "The guest is off."
     CRASHED = 6, _FAILED, "The guest crashed."
     SUSPENDED = 7, _STABLE, "The guest's memory is saved to disk."
+
+
+class ComputeDriver(StrEnum):
+    """The hypervisor, by Nova's option `compute_driver`, where what happens depends on it."""
+
+    LIBVIRT = "libvirt.LibvirtDriver"
+    FAKE = "fake.FakeDriver"  # the one that Nova is tested with: it has no guests
 
 
 del F

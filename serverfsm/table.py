@@ -31,7 +31,7 @@ from serverfsm.rows import (
     When,
     Write,
 )
-from serverfsm.states import LockedBy, PowerState, Status, TaskState, VmState
+from serverfsm.states import ComputeDriver, LockedBy, PowerState, Status, TaskState, VmState
 
 __all__ = ["ACTIONS", "ANSWERS", "POWER_STATES", "TIMERS"]
 
@@ -1023,56 +1023,67 @@ ACTIONS: tuple[Action, ...] = (*REFERENCE, *SISTER_PAGES)
 # here keeps what the hypervisor last said. Source: nova.virt.libvirt.driver, and the measured
 # trajectories, whose fake hypervisor knows RUNNING and SHUTDOWN alone.
 POWER_STATES = {
-    V.ACTIVE: PowerState.RUNNING,
-    V.PAUSED: PowerState.PAUSED,
-    V.SUSPENDED: PowerState.SHUTDOWN,
-    V.STOPPED: PowerState.SHUTDOWN,
-    V.RESCUED: PowerState.RUNNING,
-    V.SHELVED: PowerState.SHUTDOWN,
-    V.SHELVED_OFFLOADED: PowerState.SHUTDOWN,
-    V.DELETED: PowerState.NOSTATE,
+    ComputeDriver.LIBVIRT: {
+        V.ACTIVE: PowerState.RUNNING,
+        V.PAUSED: PowerState.PAUSED,
+        V.SUSPENDED: PowerState.SHUTDOWN,
+        V.STOPPED: PowerState.SHUTDOWN,
+        V.RESCUED: PowerState.RUNNING,
+        V.SHELVED: PowerState.SHUTDOWN,
+        V.SHELVED_OFFLOADED: PowerState.SHUTDOWN,
+        V.DELETED: PowerState.NOSTATE,
+    },
+    ComputeDriver.FAKE: {
+        V.ACTIVE: PowerState.RUNNING,
+        V.STOPPED: PowerState.SHUTDOWN,
+        V.RESCUED: PowerState.SHUTDOWN,
+        V.SHELVED: PowerState.SHUTDOWN,
+        V.SHELVED_OFFLOADED: PowerState.SHUTDOWN,
+        V.DELETED: PowerState.NOSTATE,
+    },
 }
 
 # ------------------------------------------------------------------------------- the clock
 
 TIMERS = (
     Timer(
-        option="resize_confirm_window", default=0, off="0", poll="60",
+        option="resize_confirm_window", default=0, off="0",
         measures="seconds since the migration was finished (Migration.updated_at)",
         vm_states=of(V.RESIZED), task_states=IDLE,
         does="confirms the resize, as an administrator would",
         event=A.CONFIRM_RESIZE, source="_poll_unconfirmed_resizes",
     ),
     Timer(
-        option="shelved_offload_time", default=0, off="below 0", poll="shelved_poll_interval",
+        option="shelved_offload_time", default=0, off="below 0",
+        poll=3600, poll_option="shelved_poll_interval",
         measures="seconds since the server was shelved (system_metadata shelved_at)",
         vm_states=of(V.SHELVED), task_states=IDLE,
         does="offloads the shelved server; at 0 shelving itself goes on to offload",
         event=A.SHELVE_OFFLOAD, source="_poll_shelved_instances",
     ),
     Timer(
-        option="reclaim_instance_interval", default=0, off="0", poll="60",
+        option="reclaim_instance_interval", default=0, off="0",
         measures="seconds since the soft delete (Instance.deleted_at)",
         vm_states=of(V.SOFT_DELETED), task_states=IDLE,
         does="deletes the server for good; a missing deleted_at counts as long ago",
         end=End.GONE, source="_reclaim_queued_deletes",
     ),
     Timer(
-        option="instance_build_timeout", default=0, off="0", poll="60",
+        option="instance_build_timeout", default=0, off="0",
         measures="seconds since the server was created (Instance.created_at)",
         vm_states=of(V.BUILDING), task_states=ANY,
         does="gives the build up: the server is in error, its task_state stays",
         end=V.ERROR, leaves_task=True, source="_check_instance_build_time",
     ),
     Timer(
-        option="reboot_timeout", default=0, off="0", poll="60",
+        option="reboot_timeout", default=0, off="0",
         measures="seconds since the record last changed (Instance.updated_at)",
         vm_states=ANY, task_states=of(T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),
         does="asks the hypervisor to see to guests that hang in a reboot; only vmware does",
         source="_poll_rebooting_instances",
     ),
     Timer(
-        option="rescue_timeout", default=0, off="0", poll="60",
+        option="rescue_timeout", default=0, off="0",
         measures="seconds since the rescue image was started (Instance.launched_at)",
         vm_states=of(V.RESCUED), task_states=IDLE,
         does="unrescues the server",
@@ -1080,7 +1091,7 @@ TIMERS = (
     ),
     Timer(
         option="sync_power_state_interval", default=600, off="below 0",
-        poll="sync_power_state_interval",
+        poll=600, poll_option="sync_power_state_interval",
         measures="seconds between two comparisons of record and hypervisor",
         vm_states=ANY, task_states=IDLE,
         does="stores the power state, and stops a server whose guest powered itself off",

@@ -30,7 +30,7 @@ from serverfsm.deviations import DEVIATIONS
 from serverfsm.requests import Guard
 from serverfsm.rows import Action, Answer, Backing, Deviation, End, Lock, Outcome, When, Write
 from serverfsm.rulebook import RULEBOOKS, rulebook
-from serverfsm.table import ACTIONS
+from serverfsm.table import ACTIONS, TIMERS
 
 NOVA: dict[str, Any] = json.loads(
     (Path(__file__).parent / "data" / "nova-34-words.json").read_text(encoding="utf-8")
@@ -406,7 +406,7 @@ def test_the_least_person_is_that_of_nova_s_default() -> None:
 
 def test_options_and_conditions() -> None:
     """other-actions.md, "Timers": the operator's options, with their defaults."""
-    assert dict(API_REFERENCE.options) == {
+    assert {timer.option: timer.default for timer in TIMERS} == {
         "resize_confirm_window": 0,
         "shelved_offload_time": 0,
         "reclaim_instance_interval": 0,
