@@ -81,8 +81,19 @@ class BadOptionError(ValueError):
     """An operator's option has a value that it cannot have."""
 
 
+class BadCostError(ValueError):
+    """What an action costs in a plan is not a number from 0 upwards."""
+
+
 class ImpossibleEventError(ValueError):
     """An event that cannot come about in the server's present state; the message says which can."""
+
+
+class UnknownServerError(KeyError):
+    """A simulation has no server of this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class MalformedServerError(ValueError):

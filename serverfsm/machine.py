@@ -12,14 +12,15 @@ from transitions import EventData, Machine, MachineError
 
 from serverfsm import requests
 from serverfsm.check import check
-from serverfsm.errors import ImpossibleEventError, MalformedServerError, UnknownEventError
+from serverfsm.errors import MalformedServerError, UnknownEventError
 from serverfsm.lifecycle import Edge, State, edges, state_name
+from serverfsm.record import written
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
 from serverfsm.rows import Action
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.server import Server
 from serverfsm.states import Status, TaskState, VmState
-from serverfsm.step import advance, written
+from serverfsm.step import attempt
 from serverfsm.verdict import RefusedError, Verdict
 
 __all__ = [
@@ -278,10 +279,8 @@ class _Taken:
         if server is None:
             return None
         version = context["microversion"]
-        try:
-            return advance(server, self.edge.event, microversion=version, rulebook=book).server
-        except ImpossibleEventError:
-            return None
+        step = attempt(server, self.edge.event, microversion=version, rulebook=book)
+        return None if step is None else step.server
 
 
 def _pair(server: Server) -> State:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from serverfsm.requests import ActionName, Guard, Policy
 from serverfsm.states import ComputeDriver, PowerState, Status, TaskState, VmState, status_of
@@ -24,8 +24,11 @@ __all__ = [
     "EffectKind",
     "End",
     "Lock",
+    "Moment",
     "Outcome",
     "Parameter",
+    "Passing",
+    "Reaction",
     "Sources",
     "Step",
     "Timer",
@@ -55,11 +58,22 @@ class Effect(NamedTuple):
     Attributes:
         kind: what it is about.
         value: of an image "created" or "deleted"; of a migration its status; of a time the
-            column that is set to now.
+            `Moment` that is now.
     """
 
     kind: EffectKind
     value: str
+
+
+class Moment(StrEnum):
+    """A moment in a server's life that a timer measures from: Nova's column for it."""
+
+    CREATED = "created_at"
+    UPDATED = "updated_at"  # the last time anything was saved
+    LAUNCHED = "launched_at"
+    DELETED = "deleted_at"  # of a soft-deleted server: when it was asked for
+    SHELVED = "system_metadata.shelved_at"
+    MIGRATED = "migrations.updated_at"  # of a resized server: when the resize was finished
 
 
 class End(Enum):
@@ -186,6 +200,20 @@ Step = TaskState | tuple[VmState, TaskState | None]
 """A moment on the way: a task_state, and the vm_state where it is not the origin's."""
 
 
+class Passing(NamedTuple):
+    """A state that is saved, and shows for an instant, on the way from one step to the next.
+
+    Attributes:
+        vm_state: an `End` where it depends.
+        task_state: "kept": as it was.
+        before: the step that comes next; None: the end.
+    """
+
+    vm_state: VmState | End
+    task_state: TaskState | Literal["kept"] | None = None
+    before: Step | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One way in which an accepted action ends.
@@ -198,6 +226,7 @@ class Outcome:
         when: the condition; of several that fit, the first holds.
         left: a task_state that Nova leaves behind though nothing is under way any more.
         effects: what comes with it.
+        passing: what shows for an instant on the way.
     """
 
     name: str
@@ -206,6 +235,7 @@ class Outcome:
     when: When = ALWAYS
     left: TaskState | None = None
     effects: tuple[Effect, ...] = ()
+    passing: tuple[Passing, ...] = ()
 
     def ends(self, origin: VmState) -> tuple[VmState, ...]:
         """The vm_states to which it may lead from this origin; none where the server is gone.
@@ -285,9 +315,13 @@ class Action:
         parameters: keys of the body.
         normal, errors: the answer codes listed.
         writes: what acceptance writes.
+        effects: what comes with entering a task_state, besides what acceptance brings.
         success, failures: how it ends.
         assumes: what a verdict takes for granted.
+        overtaken: what its work still writes when another request has changed the server
+            meanwhile; `path`: the task_states at which its work was then; none fits: nothing.
         destructive: whether it gives up the server or what its root disk holds.
+        record_only: whether it changes only what the record says, not the guest.
         sources: where all this is said.
     """
 
@@ -316,10 +350,13 @@ class Action:
     normal: int
     errors: frozenset[int]
     writes: tuple[Write, ...] = ()
+    effects: Mapping[TaskState, tuple[Effect, ...]] = field(default_factory=dict)
     success: tuple[Outcome, ...]
     failures: tuple[Outcome, ...] = ()
     assumes: tuple[Assumption, ...] = ()
+    overtaken: tuple[Outcome, ...] = ()
     destructive: bool = False
+    record_only: bool = False
     sources: Sources
 
     def accepts(self, vm_state: VmState, task_state: TaskState | None) -> bool:
@@ -383,6 +420,8 @@ class Timer:
         option: the operator's option that sets it.
         default: its value unless set, in seconds.
         off: what value switches it off, in words.
+        on_from: the least value with which it is on.
+        since: from what moment it measures; None: it measures nothing, it comes round.
         poll: how often Nova looks, in seconds, unless `poll_option` says otherwise.
         poll_option: the operator's option that says how often; 0 in it means every 60 seconds.
         measures: what is measured, from when.
@@ -391,12 +430,16 @@ class Timer:
         event: the action that it sets going, or None where it does what `end` says.
         end: the vm_state afterwards where no action is set going.
         leaves_task: whether the task_state stays as it was.
+        reaction: the name of the reaction to the guest that it sets going; None: none.
+        unknown_is_past: whether a moment that is not recorded counts as long ago.
         source: function of Nova.
     """
 
     option: str
     default: int
     off: str
+    on_from: int = 1
+    since: Moment | None = None
     poll: int = 60
     poll_option: str | None = None
     measures: str
@@ -407,7 +450,47 @@ class Timer:
     event: ActionName | None = None
     end: VmState | End | None = None
     leaves_task: bool = False
+    reaction: str | None = None
+    unknown_is_past: bool = False
     source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """What Nova does of itself when it sees a server and its guest; the first row that fits.
+
+    Attributes:
+        name: on what occasion: the event is this name, a dot, and the guest's power state.
+        vm_states, task_states: where it applies, as in `Action`.
+        guest: the power states of the guest with which it applies; None: any.
+        end: the vm_state afterwards.
+        left: the task_state afterwards; "kept": as it was.
+        then: the action that goes on from there, if it does not end at once.
+        passing: what shows for an instant before.
+        stores_power: whether the guest's power state is written to the record.
+        does: what Nova does, in words.
+        source: function of Nova.
+    """
+
+    name: str
+    vm_states: frozenset[VmState] | None = None
+    task_states: frozenset[TaskState | None] | None = None
+    guest: frozenset[PowerState] | None = None
+    end: VmState | End = End.ORIGIN
+    left: TaskState | Literal["kept"] | None = None
+    then: ActionName | None = None
+    passing: tuple[Passing, ...] = ()
+    stores_power: bool = False
+    does: str
+    source: str
+
+    def applies(self, vm_state: VmState, task_state: TaskState | None, guest: PowerState) -> bool:
+        """Whether it is about a server and a guest in these states."""
+        return (
+            (self.vm_states is None or vm_state in self.vm_states)
+            and (self.task_states is None or task_state in self.task_states)
+            and (self.guest is None or guest in self.guest)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

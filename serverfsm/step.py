@@ -6,27 +6,34 @@ is accepted. An event has the name that it has in `lifecycle.edges()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from serverfsm.check import check
-from serverfsm.errors import ImpossibleEventError, MalformedServerError, UnknownEventError
-from serverfsm.guards import Request, condition_holds
+from serverfsm.errors import ImpossibleEventError, UnknownEventError
+from serverfsm.guards import Request, compare_and_swap, condition_holds
 from serverfsm.options import Options
-from serverfsm.requests import LATEST, ActionName, Actor, Guard, Microversion
-from serverfsm.rows import Action, Effect, End, Outcome
-from serverfsm.rows import Step as PathStep
+from serverfsm.record import finish, progress, require_states, shown, written
+from serverfsm.record import passing as passing_states
+from serverfsm.requests import LATEST, ActionName, Actor, Microversion
+from serverfsm.rows import Action, Effect, End, Outcome, Reaction, Timer
 from serverfsm.rulebook import API_REFERENCE, Rulebook
+from serverfsm.running import DONE, PROGRESS, due, state_at, ways, words
 from serverfsm.server import Server
-from serverfsm.states import PowerState, TaskState, VmState
+from serverfsm.states import PowerState, TaskState
+from serverfsm.table import REACTIONS as TABLE
+from serverfsm.table import TIMERS
 from serverfsm.verdict import Verdict
 
-__all__ = ["DONE", "PROGRESS", "Step", "accept", "advance", "events", "follow"]
+__all__ = ["DONE", "PROGRESS", "Step", "accept", "advance", "attempt", "events", "follow"]
 
-State = tuple[VmState, TaskState | None]
-
-PROGRESS, DONE = "progress", "done"
+OVERTAKEN = "overtaken"
+TIMERS_BY_OPTION = {timer.option: timer for timer in TIMERS}
+REACTIONS = {
+    name: tuple(row for row in TABLE if row.name == name)
+    for name in dict.fromkeys(row.name for row in TABLE)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +45,17 @@ class Step:
             there is none.
         verdict: the answer to the request; None for an event.
         event: what happened: an action's name, or an event as `advance` takes it.
+        then: the action whose work goes on; None: none does.
         effects: what else came of it, in order.
+        passing: what was saved, and showed for an instant, before `server`.
     """
 
     server: Server | None
     verdict: Verdict | None
     event: str
+    then: ActionName | None = None
     effects: tuple[Effect, ...] = ()
+    passing: tuple[Server, ...] = ()
 
 
 def accept(
@@ -75,23 +86,19 @@ def accept(
     event = verdict.action.value
     if verdict.guard is None:
         return Step(server, verdict, event)
-    request = verdict.request
-    effects = next(
-        (write.effects for write in request.row.writes if condition_holds(request, write.when)[0]),
-        (),
-    )
-    return Step(written(server, verdict.guard.set), verdict, event, effects)
+    return _begun(verdict.request, verdict.guard.set, event, verdict)
 
 
-def written(server: Server | None, values: Mapping[str, Any]) -> Server:
-    """Return the server with these columns written; a new one if there is none yet."""
-    if server is None:
-        return Server(launched=False, host=False, **values)
-    if server.vm_state is None:
-        raise MalformedServerError(
-            f"only the status {server.status} is known: what becomes of the server cannot be said"
-        )
-    return replace(server, **values) if values else server
+def _begun(
+    request: Request, values: Mapping[str, Any], event: str, verdict: Verdict | None = None
+) -> Step:
+    """The server with what its row writes at once, and what comes with it."""
+    row, after = request.row, written(request.server, values)
+    writing = (each for each in row.writes if condition_holds(request, each.when)[0])
+    effects = next((write.effects for write in writing), ())
+    begun = replace(request, server=after)
+    goes_on = bool(row.sources.run) and any(True for _ in ways(begun))
+    return Step(after, verdict, event, row.name if goes_on else None, effects)
 
 
 def advance(
@@ -107,7 +114,9 @@ def advance(
     Args:
         server: its snapshot.
         event: an action's name, a dot, and "progress" (the next task_state), "done" (the end), or
-            one of the row's failures, such as "os-stop.driver-error".
+            one of the row's failures, such as "os-stop.driver-error"; an occasion, a dot, and
+            the guest's power state: "power-sync.SHUTDOWN", "compute-restart.RUNNING"; or a
+            timer that has run out, by its option: "rescue_timeout".
         microversion: that of the request whose work goes on, where the outcome depends on it.
         rulebook: whose rules.
         options: the operator's; None: the rulebook's, which are Nova's defaults.
@@ -123,19 +132,80 @@ def advance(
     >>> advance(stopping, "os-stop.driver-error").server.status
     <Status.ACTIVE: 'ACTIVE'>
     """
-    _known(server)
-    request, word = _asked(server, event, microversion, rulebook.having(options))
-    found = next(_due(request, word), None)
-    if found is None:
-        can = events(server, microversion=microversion, rulebook=rulebook, options=options)
+    book, version = rulebook.having(options), Microversion(microversion)
+    step = attempt(server, event, microversion=version, rulebook=book)
+    if step is None:
+        can = events(server, microversion=version, rulebook=book)
         raise ImpossibleEventError(
             f"{event} cannot come about with {_text(server)}; possible: "
             f"{', '.join(can) or 'nothing but requests'}"
         )
+    return step
+
+
+def attempt(
+    server: Server,
+    event: str,
+    *,
+    microversion: Microversion | str = LATEST,
+    rulebook: Rulebook = API_REFERENCE,
+) -> Step | None:
+    """Return what `advance` returns, or None where that would raise ImpossibleEventError."""
+    require_states(server)
+    book, version = rulebook, Microversion(microversion)
+    name, _, word = event.rpartition(".") if isinstance(event, str) else ("", "", "")
+    if name in REACTIONS and word in PowerState.__members__:
+        return _reacted(server, event, REACTIONS[name], PowerState[word], book)
+    if event in TIMERS_BY_OPTION:
+        return _struck(server, TIMERS_BY_OPTION[event], version, book)
+    request, word = _asked(server, event, version, book)
+    found = next(due(request, word), None)
+    if found is None:
+        return None
     outcome, following = found
-    if following is not None:
-        return Step(progress(server, following), None, event)
-    return Step(finish(server, outcome, request.rulebook), None, event, outcome.effects)
+    row, passing = request.row, tuple(passing_states(server, outcome, following, book))
+    if following is None:
+        return Step(finish(server, outcome, book), None, event, None, outcome.effects, passing)
+    after = progress(server, state_at(following, request), book)
+    effects = () if after.task_state is None else row.effects.get(after.task_state, ())
+    return Step(after, None, event, row.name, effects, passing)
+
+
+def _reacted(
+    server: Server, event: str, rows: tuple[Reaction, ...], guest: PowerState, book: Rulebook
+) -> Step | None:
+    assert server.vm_state is not None
+    for row in rows:
+        if row.applies(server.vm_state, server.task_state, guest):
+            power = guest if row.stores_power else server.power_state
+            seen = replace(server, power_state=power)
+            outcome = Outcome("", row.end, left=_left(server, row.left))
+            after = seen if row.end is End.ORIGIN else finish(seen, outcome, book)
+            after = replace(after, task_state=outcome.left)
+            shown = tuple(shown(seen, each, book) for each in row.passing)
+            return Step(after, None, event, row.then, (), shown)
+    return None
+
+
+def _struck(server: Server, timer: Timer, version: Microversion, book: Rulebook) -> Step | None:
+    """The server after a timer ran out; None if the timer is not about it."""
+    if not concerns(timer, server):
+        return None
+    if timer.event is not None:
+        request = Request(book[timer.event], server, Actor.ADMIN, version, book)
+        return _begun(request, compare_and_swap(request).set, timer.option)
+    if timer.end is None:
+        return Step(server, None, timer.option)
+    left = server.task_state if timer.leaves_task else None
+    after = finish(server, Outcome("", timer.end, left=left), book)
+    return Step(after, None, timer.option)
+
+
+def concerns(timer: Timer, server: Server) -> bool:
+    """Whether a timer looks at a server in this state at all."""
+    return (timer.vm_states is None or server.vm_state in timer.vm_states) and (
+        timer.task_states is None or server.task_state in timer.task_states
+    )
 
 
 def events(
@@ -147,18 +217,57 @@ def events(
 ) -> tuple[str, ...]:
     """Return every event that `advance` would carry out now, in the table's order.
 
+    What depends on the guest, "power-sync" and "compute-restart", always may and is left out.
+
     >>> events(Server("active", "pausing"))
     ('pause.done', 'pause.driver-error')
     """
-    _known(server)
+    require_states(server)
     book, version = rulebook.having(options), Microversion(microversion)
     found: dict[str, None] = {}
     for row in book:
         request = Request(row, server, Actor.ADMIN, version, book)
-        for word in _words(row):
-            if next(_due(request, word), None) is not None:
+        for word in words(row):
+            if next(due(request, word), None) is not None:
                 found[f"{row.name}.{word}"] = None
+    for option, timer in TIMERS_BY_OPTION.items():
+        if (timer.event is not None or timer.end is not None) and concerns(timer, server):
+            found[option] = None
     return tuple(found)
+
+
+def overtake(
+    server: Server,
+    action: ActionName,
+    at: TaskState | None,
+    *,
+    rulebook: Rulebook = API_REFERENCE,
+    options: Options | None = None,
+) -> Step:
+    """Return the server after work on it has found that another request changed it meanwhile.
+
+    Mostly that work ends and writes nothing; some of Nova's writes look at nothing before.
+
+    Args:
+        server: its snapshot, as the other request or its work has left it.
+        action: whose work it is.
+        at: the task_state at which that work had left the server.
+        rulebook, options: as `accept`.
+
+    >>> deleting = Server("active", "deleting")
+    >>> overtake(deleting, ActionName.PAUSE, TaskState.PAUSING).server == deleting
+    True
+    >>> str(overtake(deleting, ActionName.REBOOT_SOFT, TaskState.REBOOT_STARTED).server.task_state)
+    'None'
+    """
+    require_states(server)
+    book, event = rulebook.having(options), f"{action}.{OVERTAKEN}"
+    for outcome in book[action].overtaken:
+        if not outcome.path or at in outcome.path:
+            seen = tuple(passing_states(server, outcome, None, book))
+            after = finish(server, outcome, book)
+            return Step(after, None, event, None, outcome.effects, seen)
+    return Step(server, None, event)
 
 
 def follow(
@@ -201,9 +310,9 @@ def follow(
     while True:
         request, word = _asked(now, final, microversion, book)
         is_here = at is None or now.task_state is at
-        if is_here and next(_due(request, word), None) is not None:
+        if is_here and next(due(request, word), None) is not None:
             return (*steps, advance(now, final, microversion=microversion, rulebook=book))
-        if next(_due(request, PROGRESS), None) is None:
+        if next(due(request, PROGRESS), None) is None:
             break
         steps.append(advance(now, f"{name}.{PROGRESS}", microversion=microversion, rulebook=book))
         now = steps[-1].server
@@ -216,25 +325,10 @@ def follow(
     )
 
 
-# ---------------------------------------------------------------- which outcome, and where it is
-
-
-def _known(server: Server) -> None:
-    if server.vm_state is None:
-        raise MalformedServerError(
-            f"only the status {server.status} is known: what becomes of the server cannot be said"
-        )
-
-
 def _text(server: Server | None) -> str:
     if server is None:
         return "no server"
     return f"vm_state {server.vm_state} and task_state {server.task_state or 'none'}"
-
-
-def _words(row: Action) -> Iterator[str]:
-    if row.sources.run:
-        yield from dict.fromkeys((PROGRESS, DONE, *(each.name for each in row.failures)))
 
 
 def _asked(
@@ -243,137 +337,18 @@ def _asked(
     """The row and the word of an event; UnknownEventError if it has none."""
     name, _, word = event.rpartition(".") if isinstance(event, str) else ("", "", "")
     row = next((row for row in book if row.name.value == name), None)
-    if row is None or word not in _words(row):
+    if row is None or word not in words(row):
         raise UnknownEventError(event, _near(event, row, book))
     return Request(row, server, Actor.ADMIN, Microversion(microversion), book), word
 
 
 def _near(event: object, row: Action | None, book: Rulebook) -> Iterable[str]:
-    rows = (row,) if row is not None else tuple(book)
-    return [f"{row.name}.{word}" for row in rows for word in _words(row)]
+    if row is not None:
+        return [f"{row.name}.{word}" for word in words(row)]
+    occasions = [f"{name}.{guest.name}" for name in REACTIONS for guest in PowerState]
+    outcomes = [f"{row.name}.{word}" for row in book for word in words(row)]
+    return [*outcomes, *occasions, *TIMERS_BY_OPTION]
 
 
-def _due(request: Request, word: str) -> Iterator[tuple[Outcome, State | None]]:
-    """The outcome that the word stands for now, and the state that follows; None at its end."""
-    row = request.row
-    if word == PROGRESS:
-        for outcome, place in _ways(request):
-            if place + 1 < len(outcome.path):
-                yield outcome, _state(outcome.path[place + 1], request)
-            return
-    elif word == DONE:
-        for outcome, place in _ways(request):
-            if place + 1 == len(outcome.path) and (outcome.path or not row.writes):
-                yield outcome, None
-            return
-    else:
-        for outcome in row.failures:
-            if outcome.name == word and _strikes(request, outcome):
-                yield outcome, None
-
-
-def _ways(request: Request) -> Iterator[tuple[Outcome, int]]:
-    """Every way to succeed on which the server is, with its place on it; -1 before the first."""
-    for outcome in request.row.success:
-        if not outcome.path:
-            if _is_idle_origin(request) and _holds(request, outcome, None):
-                yield outcome, -1
-            continue
-        for place, step in enumerate(outcome.path):
-            if _is_at(step, request) and _holds(request, outcome, step):
-                yield outcome, place
-
-
-def _strikes(request: Request, failure: Outcome) -> bool:
-    if not any(True for _ in _ways(request)):
-        return False
-    if not failure.path:
-        return _holds(request, failure, None)
-    return any(_is_at(step, request) and _holds(request, failure, step) for step in failure.path)
-
-
-def _is_at(step: PathStep, request: Request) -> bool:
-    """Whether the server is at this step of the row."""
-    server = request.server
-    assert server is not None
-    if isinstance(step, tuple):
-        return (server.vm_state, server.task_state) == step
-    return server.task_state is step and _may_begin(request.row, server.vm_state)
-
-
-def _is_idle_origin(request: Request) -> bool:
-    server = request.server
-    assert server is not None
-    return server.task_state is None and _may_begin(request.row, server.vm_state)
-
-
-def _may_begin(row: Action, vm_state: VmState | None) -> bool:
-    return vm_state in row.origins or (Guard.ABSENT in row.guards and vm_state is VmState.BUILDING)
-
-
-def _holds(request: Request, outcome: Outcome, step: PathStep | None) -> bool:
-    # On a step that names its own vm_state, the origin is not the server's vm_state any more.
-    when = replace(outcome.when, vm_states=None) if isinstance(step, tuple) else outcome.when
-    return condition_holds(request, when)[0]
-
-
-def _state(step: PathStep, request: Request) -> State:
-    if isinstance(step, tuple):
-        return step
-    assert request.server is not None
-    assert request.server.vm_state is not None
-    return request.server.vm_state, step
-
-
-# ------------------------------------------------------------------------- the server afterwards
-
-
-def progress(server: Server, pair: State) -> Server:
-    """Return the server at the next step of its task."""
-    return replace(server, vm_state=pair[0], task_state=pair[1])
-
-
-def finish(server: Server, outcome: Outcome, rulebook: Rulebook = API_REFERENCE) -> Server:
-    """Return the server after an outcome of its task.
-
-    >>> stopping = accept(Server("active"), "os-stop").server
-    >>> finish(stopping, API_REFERENCE[ActionName.STOP].success[0]).status
-    <Status.SHUTOFF: 'SHUTOFF'>
-    """
-    from serverfsm.table import POWER_STATES
-
-    assert server.vm_state is not None
-    end = reached(server, outcome)
-    offloaded = outcome.end is End.GONE or end is VmState.SHELVED_OFFLOADED
-    powers = POWER_STATES[rulebook.options.compute_driver]
-    return replace(
-        server,
-        vm_state=end,
-        task_state=outcome.left,
-        power_state=powers.get(end, server.power_state),
-        launched=server.launched or end is VmState.ACTIVE,
-        host=not offloaded and (server.host or end is VmState.ACTIVE),
-        vm_state_before_resize=_before_resize(server, end),
-        deleted=outcome.end is End.GONE,
-    )
-
-
-def _before_resize(server: Server, end: VmState) -> VmState | None:
-    if end is not VmState.RESIZED:
-        return None
-    return server.vm_state_before_resize if server.vm_state is end else server.vm_state
-
-
-def reached(server: Server, outcome: Outcome) -> VmState:
-    """The vm_state to which an outcome leads this server."""
-    assert server.vm_state is not None
-    if isinstance(outcome.end, VmState):
-        return outcome.end
-    if outcome.end is End.ORIGIN:
-        return server.vm_state
-    if outcome.end is End.GONE:
-        return VmState.DELETED
-    if outcome.end is End.BEFORE_RESIZE:
-        return server.vm_state_before_resize or VmState.ACTIVE
-    is_off = server.power_state is PowerState.SHUTDOWN
-    return VmState.STOPPED if is_off else VmState.ACTIVE
+def _left(server: Server, left: TaskState | str | None) -> TaskState | None:
+    return left if isinstance(left, TaskState) else server.task_state if left == "kept" else None

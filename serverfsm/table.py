@@ -21,10 +21,15 @@ from serverfsm.rows import (
     Answer,
     Assumption,
     Backing,
+    Effect,
+    EffectKind,
     End,
     Lock,
+    Moment,
     Outcome,
     Parameter,
+    Passing,
+    Reaction,
     Sources,
     Step,
     Timer,
@@ -33,7 +38,7 @@ from serverfsm.rows import (
 )
 from serverfsm.states import ComputeDriver, LockedBy, PowerState, Status, TaskState, VmState
 
-__all__ = ["ACTIONS", "ANSWERS", "POWER_STATES", "TIMERS"]
+__all__ = ["ACTIONS", "ANSWERS", "POWER_STATES", "REACTIONS", "TIMERS", "UNUSED_TASKS"]
 
 M = TypeVar("M")
 
@@ -81,22 +86,45 @@ ANSWERS = {
 INVALID_STATE = Answer(409, "Instance {id} is in an invalid state for '{label}'")
 
 
-def done(end: VmState | End, *path: Step, when: When = ALWAYS) -> Outcome:
-    return Outcome("done", end, path, when)
+Effects = tuple[Effect, ...]
 
 
-def back(name: str, *at: TaskState) -> Outcome:
+def migration(*statuses: str) -> Effects:
+    """The statuses that the migration's record goes through."""
+    return tuple(Effect(EffectKind.MIGRATION, status) for status in statuses)
+
+
+def now(*moments: Moment) -> Effects:
+    return tuple(Effect(EffectKind.TIME, moment.value) for moment in moments)
+
+
+IMAGE_MADE, IMAGE_LOST = (
+    (Effect(EffectKind.IMAGE, "created"),), (Effect(EffectKind.IMAGE, "deleted"),)
+)
+
+
+def done(
+    end: VmState | End, *path: Step, when: When = ALWAYS, effects: Effects = (),
+    passing: tuple[Passing, ...] = ()
+) -> Outcome:
+    return Outcome("done", end, path, when, None, effects, passing)
+
+
+def back(name: str, *at: TaskState, effects: Effects = ()) -> Outcome:
     """A failure after which the server is what it was."""
-    return Outcome(name, End.ORIGIN, at)
+    return Outcome(name, End.ORIGIN, at, effects=effects)
 
 
-def fails(name: str, *at: TaskState) -> Outcome:
-    """A failure that leaves the server in error."""
-    return Outcome(name, V.ERROR, at)
+def fails(
+    name: str, *at: TaskState, effects: Effects = (),
+    passing: tuple[Passing, ...] = (Passing(V.ERROR, "kept"),)
+) -> Outcome:
+    """A failure that leaves the server in error: the vm_state is saved first, then the task."""
+    return Outcome(name, V.ERROR, at, effects=effects, passing=passing)
 
 
-def task(state: TaskState) -> tuple[Write, ...]:
-    return (Write({"task_state": state}),)
+def task(state: TaskState, effects: Effects = ()) -> tuple[Write, ...]:
+    return (Write({"task_state": state}, effects=effects),)
 
 
 NOT_OFFLOADED = Answer(
@@ -127,6 +155,18 @@ IMAGE_PARAMETERS = (Parameter("name", required=True), Parameter("metadata"))
 REBUILD_PATH = (T.REBUILDING, T.REBUILD_BLOCK_DEVICE_MAPPING, T.REBUILD_SPAWNING)
 RESIZE_PATH = (T.RESIZE_PREP, T.RESIZE_MIGRATING, T.RESIZE_MIGRATED, T.RESIZE_FINISH)
 SHELVE_PATH = (T.SHELVING, T.SHELVING_IMAGE_PENDING_UPLOAD, T.SHELVING_IMAGE_UPLOADING)
+ON_FAKE = When(driver=ComputeDriver.FAKE)  # its images are uploaded without waiting
+SHELVE_PATH_ON_FAKE = (T.SHELVING, T.SHELVING_IMAGE_UPLOADING)
+STARTED = (Passing(V.ACTIVE, None, before=(V.ACTIVE, T.POWERING_OFF)),)
+MOVING = {
+    T.RESIZE_MIGRATING: migration("pre-migrating", "migrating"),
+    T.RESIZE_MIGRATED: migration("post-migrating"),
+}
+MOVED = (*migration("finished"), *now(Moment.MIGRATED, Moment.LAUNCHED))
+EVACUATED = (*migration("done"), *now(Moment.LAUNCHED))
+# Deleting a resized server confirms the resize before.
+CONFIRMED_FIRST = When(vm_states=of(V.RESIZED))
+CONFIRMED = (Passing(End.POWER_STATE),)
 CONSOLE_TASKS = of(None, *T) - {T.DELETING, T.MIGRATING}
 NOT_RESCUABLE = Answer(
     400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"
@@ -191,7 +231,7 @@ REFERENCE = (
         guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:confirm_resize",
         normal=204, errors=of(400, 401, 403, 404, 409),
-        success=(done(End.POWER_STATE),),
+        success=(done(End.POWER_STATE, effects=migration("confirming", "confirmed")),),
         failures=(fails("driver-error"), Outcome("not-implemented", V.ACTIVE)),
         assumes=(NOT_RESIZED, HOSTS_UP),
         sources=Sources(
@@ -210,13 +250,22 @@ REFERENCE = (
             Parameter("rotation", required=True),
         ),
         normal=202, errors=of(400, 401, 403, 404, 409),
-        writes=task(T.IMAGE_BACKUP),
-        success=(done(End.ORIGIN, T.IMAGE_BACKUP, T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),),
+        writes=task(T.IMAGE_BACKUP, IMAGE_MADE),
+        success=(
+            done(End.ORIGIN, T.IMAGE_BACKUP, T.IMAGE_UPLOADING, when=ON_FAKE),
+            done(End.ORIGIN, T.IMAGE_BACKUP, T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),
+        ),
         failures=(
-            back("driver-error"),
-            back("image-deleted"),
-            back("image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),
-            Outcome("guest-missing", End.ORIGIN, (T.IMAGE_BACKUP,), left=T.IMAGE_BACKUP),
+            back("driver-error", effects=IMAGE_LOST),
+            back("image-deleted", effects=IMAGE_LOST),
+            back(
+                "image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING,
+                effects=IMAGE_LOST
+            ),
+            Outcome(
+                "guest-missing", End.ORIGIN, (T.IMAGE_BACKUP,), left=T.IMAGE_BACKUP,
+                effects=IMAGE_LOST
+            ),
         ),
         sources=Sources(
             "servers-actions: createBackup", "create_backup:_create_backup", "API.backup",
@@ -234,21 +283,31 @@ REFERENCE = (
         parameters=IMAGE_PARAMETERS,
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=(
-            Write({}, When(volume_backed=True)),
-            Write({"task_state": T.IMAGE_SNAPSHOT_PENDING}),
+            Write({}, When(volume_backed=True), IMAGE_MADE),
+            Write({"task_state": T.IMAGE_SNAPSHOT_PENDING}, effects=IMAGE_MADE),
         ),
         success=(
             done(End.ORIGIN, when=When(volume_backed=True)),
+            done(
+                End.ORIGIN, T.IMAGE_SNAPSHOT_PENDING, T.IMAGE_SNAPSHOT, T.IMAGE_UPLOADING,
+                when=ON_FAKE
+            ),
             done(
                 End.ORIGIN, T.IMAGE_SNAPSHOT_PENDING, T.IMAGE_SNAPSHOT, T.IMAGE_PENDING_UPLOAD,
                 T.IMAGE_UPLOADING
             ),
         ),
         failures=(
-            back("driver-error"),
-            back("image-deleted"),
-            back("image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING),
-            Outcome("guest-missing", End.ORIGIN, (T.IMAGE_SNAPSHOT,), left=T.IMAGE_SNAPSHOT),
+            back("driver-error", effects=IMAGE_LOST),
+            back("image-deleted", effects=IMAGE_LOST),
+            back(
+                "image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING,
+                effects=IMAGE_LOST
+            ),
+            Outcome(
+                "guest-missing", End.ORIGIN, (T.IMAGE_SNAPSHOT,), left=T.IMAGE_SNAPSHOT,
+                effects=IMAGE_LOST
+            ),
         ),
         sources=Sources(
             "servers-actions: createImage", "servers:_create_image",
@@ -299,6 +358,7 @@ REFERENCE = (
             Outcome("driver-error-guest-runs", V.ACTIVE, (T.REBOOT_STARTED,), GUEST_RUNS),
             fails("driver-error", T.REBOOT_STARTED),
         ),
+        overtaken=(Outcome("overtaken", V.ACTIVE),),
         sources=Sources(
             "servers-actions: reboot", "servers:_reboot", "API._soft_reboot", "servers",
             "_reboot_instance"
@@ -324,6 +384,7 @@ REFERENCE = (
             Outcome("driver-error-guest-runs", V.ACTIVE, (T.REBOOT_STARTED_HARD,), GUEST_RUNS),
             fails("driver-error", T.REBOOT_STARTED_HARD),
         ),
+        overtaken=(Outcome("overtaken", V.ACTIVE),),
         sources=Sources(
             "servers-actions: reboot", "servers:_reboot", "API._hard_reboot", "servers",
             "_reboot_instance"
@@ -355,8 +416,11 @@ REFERENCE = (
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.REBUILDING),
         success=(
-            done(V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED),
-            done(V.ACTIVE, *REBUILD_PATH),
+            done(
+                V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED,
+                passing=STARTED, effects=now(Moment.LAUNCHED)
+            ),
+            done(V.ACTIVE, *REBUILD_PATH, effects=now(Moment.LAUNCHED)),
         ),
         failures=(
             fails("no-valid-host", T.REBUILDING),
@@ -412,7 +476,7 @@ REFERENCE = (
         parameters=(Parameter("adminPass"),),
         normal=200, errors=of(400, 401, 403, 404, 409, 501),
         writes=task(T.RESCUING),
-        success=(done(V.RESCUED, T.RESCUING),),
+        success=(done(V.RESCUED, T.RESCUING, effects=now(Moment.LAUNCHED)),),
         failures=(back("image-not-found", T.RESCUING), fails("driver-error", T.RESCUING)),
         sources=Sources(
             "servers-actions: rescue", "rescue:_rescue", "API.rescue", "rescue", "rescue_instance"
@@ -442,7 +506,8 @@ REFERENCE = (
         ),
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.RESIZE_PREP),
-        success=(done(V.RESIZED, *RESIZE_PATH),),
+        effects=MOVING,
+        success=(done(V.RESIZED, *RESIZE_PATH, effects=MOVED),),
         failures=(
             back("no-valid-host", T.RESIZE_PREP),
             fails("reschedule-exhausted", T.RESIZE_PREP),
@@ -594,14 +659,22 @@ SISTER_PAGES = (
         guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-shelve:shelve",
         normal=202, errors=of(401, 403, 404, 409),
-        writes=task(T.SHELVING),
+        writes=(
+            Write({"task_state": T.SHELVING}, When(volume_backed=True)),
+            Write({"task_state": T.SHELVING}, effects=IMAGE_MADE),
+        ),
         success=(
             done(V.SHELVED_OFFLOADED, T.SHELVING, when=When(volume_backed=True)),
+            done(
+                V.SHELVED_OFFLOADED, *SHELVE_PATH_ON_FAKE, (V.SHELVED, T.SHELVING_OFFLOADING),
+                when=When(option="shelved_offload_time == 0", driver=ComputeDriver.FAKE)
+            ),
+            done(V.SHELVED, *SHELVE_PATH_ON_FAKE, when=ON_FAKE, effects=now(Moment.SHELVED)),
             done(
                 V.SHELVED_OFFLOADED, *SHELVE_PATH, (V.SHELVED, T.SHELVING_OFFLOADING),
                 when=When(option="shelved_offload_time == 0")
             ),
-            done(V.SHELVED, *SHELVE_PATH),
+            done(V.SHELVED, *SHELVE_PATH, effects=now(Moment.SHELVED)),
         ),
         failures=(
             back("driver-error", T.SHELVING),
@@ -696,7 +769,11 @@ SISTER_PAGES = (
             Write({"vm_state": V.DELETED, "task_state": None, "deleted": True}, NO_HOST),
             Write({"task_state": T.DELETING}),
         ),
-        success=(done(End.GONE, when=NO_HOST), done(End.GONE, T.DELETING)),
+        success=(
+            done(End.GONE, when=NO_HOST),
+            done(End.GONE, T.DELETING, when=CONFIRMED_FIRST, passing=CONFIRMED),
+            done(End.GONE, T.DELETING),
+        ),
         failures=(fails("driver-error", T.DELETING),),
         destructive=True,
         sources=Sources(
@@ -735,14 +812,17 @@ SISTER_PAGES = (
             Parameter("force", since="2.29", until="2.68"),
         ),
         normal=200, errors=of(400, 401, 403, 404, 409),
-        writes=task(T.REBUILDING),
+        writes=task(T.REBUILDING, migration("accepted")),
         success=(
-            done(V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED),
+            done(
+                V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED,
+                passing=STARTED, effects=EVACUATED
+            ),
             done(
                 V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF),
-                when=When(vm_states=of(V.ACTIVE), since="2.95")
+                when=When(vm_states=of(V.ACTIVE), since="2.95"), passing=STARTED, effects=EVACUATED
             ),
-            done(V.ACTIVE, *REBUILD_PATH),
+            done(V.ACTIVE, *REBUILD_PATH, effects=EVACUATED),
         ),
         failures=(
             fails("no-valid-host", T.REBUILDING),
@@ -769,7 +849,8 @@ SISTER_PAGES = (
         policy=ADMIN, rule="os_compute_api:os-migrate-server:migrate",
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.RESIZE_PREP),
-        success=(done(V.RESIZED, *RESIZE_PATH),),
+        effects=MOVING,
+        success=(done(V.RESIZED, *RESIZE_PATH, effects=MOVED),),
         failures=(
             back("no-valid-host", T.RESIZE_PREP),
             fails("reschedule-exhausted", T.RESIZE_PREP),
@@ -800,7 +881,10 @@ SISTER_PAGES = (
         ),
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.MIGRATING),
-        success=(done(End.ORIGIN, T.MIGRATING),),
+        success=(done(
+            End.ORIGIN, T.MIGRATING,
+            effects=migration("accepted", "queued", "preparing", "running", "completed")
+        ),),
         failures=(
             back("no-valid-host", T.MIGRATING),
             back("pre-check-failed", T.MIGRATING),
@@ -826,6 +910,7 @@ SISTER_PAGES = (
         normal=202, errors=of(401, 403, 404),
         writes=(Write({"vm_state": V.ACTIVE, "task_state": None}),),
         success=(done(V.ACTIVE),),
+        record_only=True,
         sources=Sources(
             "other-actions: os-resetState", "admin_actions:_reset_state",
             "nova.api.openstack.compute.admin_actions:_reset_state", "admin_actions"
@@ -956,12 +1041,18 @@ SISTER_PAGES = (
         normal=204, errors=of(401, 403, 404, 409),
         writes=(
             Write({"vm_state": V.DELETED, "task_state": None, "deleted": True}, NO_HOST),
-            Write({"task_state": T.SOFT_DELETING}, SOFT_DELETES),
+            Write({"task_state": T.SOFT_DELETING}, SOFT_DELETES, now(Moment.DELETED)),
             Write({"task_state": T.DELETING}),
         ),
         success=(
             done(End.GONE, when=NO_HOST),
+            done(
+                V.SOFT_DELETED, T.SOFT_DELETING,
+                when=When(vm_states=of(V.RESIZED), option="reclaim_instance_interval > 0"),
+                passing=(*CONFIRMED, Passing(End.POWER_STATE, "kept"))
+            ),
             done(V.SOFT_DELETED, T.SOFT_DELETING, when=SOFT_DELETES),
+            done(End.GONE, T.DELETING, when=CONFIRMED_FIRST, passing=CONFIRMED),
             done(End.GONE, T.DELETING),
         ),
         failures=(
@@ -996,12 +1087,17 @@ SISTER_PAGES = (
             Parameter("hostname", since="2.90"),
         ),
         normal=202, errors=of(400, 401, 403, 409),
-        writes=(Write({"vm_state": V.BUILDING, "task_state": T.SCHEDULING}),),
+        writes=(
+            Write(
+                {"vm_state": V.BUILDING, "task_state": T.SCHEDULING}, effects=now(Moment.CREATED)
+            ),
+        ),
         success=(
             done(
                 V.ACTIVE,
                 (V.BUILDING, T.SCHEDULING), (V.BUILDING, None), (V.BUILDING, T.NETWORKING),
-                (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING)
+                (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING),
+                effects=now(Moment.LAUNCHED)
             ),
         ),
         failures=(
@@ -1016,6 +1112,9 @@ SISTER_PAGES = (
 )
 
 ACTIONS: tuple[Action, ...] = (*REFERENCE, *SISTER_PAGES)
+
+# task_states that no row sets, each with the reason.
+UNUSED_TASKS = {T.RESIZE_CONFIRMING: "named by Nova and never set by it"}
 
 # ------------------------------------------------------------------- what the guest then does
 
@@ -1043,11 +1142,48 @@ POWER_STATES = {
     },
 }
 
+# ------------------------------------------------------- what Nova does of itself, seeing a guest
+
+# First match wins. `_sync_instance_power_state` skips a server with a task under way.
+POWER_SYNC = (
+    Reaction(
+        name="power-sync", vm_states=of(V.ACTIVE), task_states=IDLE,
+        guest=of(PowerState.SHUTDOWN, PowerState.CRASHED, PowerState.SUSPENDED),
+        left=T.POWERING_OFF, then=A.STOP, stores_power=True,
+        does="stops the server whose guest powered itself off",
+        source="_sync_instance_power_state",
+    ),
+    Reaction(
+        name="power-sync", vm_states=of(V.STOPPED), task_states=IDLE,
+        guest=of(PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED),
+        left=T.POWERING_OFF, then=A.STOP, stores_power=True,
+        does="powers the guest off that somebody started behind Nova's back",
+        source="_sync_instance_power_state",
+    ),
+    Reaction(
+        name="power-sync", vm_states=of(V.PAUSED), task_states=IDLE,
+        guest=of(PowerState.SHUTDOWN, PowerState.CRASHED),
+        left=T.POWERING_OFF, then=A.STOP, stores_power=True,
+        does="stops the server whose frozen guest is gone",
+        source="_sync_instance_power_state",
+    ),
+    Reaction(
+        name="power-sync", task_states=IDLE, stores_power=True,
+        does="stores the guest's power state", source="_sync_instance_power_state",
+    ),
+    Reaction(
+        name="power-sync", left="kept",
+        does="nothing: a task is under way", source="_sync_instance_power_state",
+    ),
+)
+REACTIONS = (*POWER_SYNC,)
+
 # ------------------------------------------------------------------------------- the clock
 
 TIMERS = (
     Timer(
         option="resize_confirm_window", default=0, off="0",
+        since=Moment.MIGRATED,
         measures="seconds since the migration was finished (Migration.updated_at)",
         vm_states=of(V.RESIZED), task_states=IDLE,
         does="confirms the resize, as an administrator would",
@@ -1056,6 +1192,7 @@ TIMERS = (
     Timer(
         option="shelved_offload_time", default=0, off="below 0",
         poll=3600, poll_option="shelved_poll_interval",
+        since=Moment.SHELVED,
         measures="seconds since the server was shelved (system_metadata shelved_at)",
         vm_states=of(V.SHELVED), task_states=IDLE,
         does="offloads the shelved server; at 0 shelving itself goes on to offload",
@@ -1063,6 +1200,7 @@ TIMERS = (
     ),
     Timer(
         option="reclaim_instance_interval", default=0, off="0",
+        since=Moment.DELETED, unknown_is_past=True,
         measures="seconds since the soft delete (Instance.deleted_at)",
         vm_states=of(V.SOFT_DELETED), task_states=IDLE,
         does="deletes the server for good; a missing deleted_at counts as long ago",
@@ -1070,6 +1208,7 @@ TIMERS = (
     ),
     Timer(
         option="instance_build_timeout", default=0, off="0",
+        since=Moment.CREATED,
         measures="seconds since the server was created (Instance.created_at)",
         vm_states=of(V.BUILDING), task_states=ANY,
         does="gives the build up: the server is in error, its task_state stays",
@@ -1077,6 +1216,7 @@ TIMERS = (
     ),
     Timer(
         option="reboot_timeout", default=0, off="0",
+        since=Moment.UPDATED,
         measures="seconds since the record last changed (Instance.updated_at)",
         vm_states=ANY, task_states=of(T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),
         does="asks the hypervisor to see to guests that hang in a reboot; only vmware does",
@@ -1084,6 +1224,7 @@ TIMERS = (
     ),
     Timer(
         option="rescue_timeout", default=0, off="0",
+        since=Moment.LAUNCHED,
         measures="seconds since the rescue image was started (Instance.launched_at)",
         vm_states=of(V.RESCUED), task_states=IDLE,
         does="unrescues the server",
@@ -1092,6 +1233,7 @@ TIMERS = (
     Timer(
         option="sync_power_state_interval", default=600, off="below 0",
         poll=600, poll_option="sync_power_state_interval",
+        on_from=0, reaction="power-sync",
         measures="seconds between two comparisons of record and hypervisor",
         vm_states=ANY, task_states=IDLE,
         does="stores the power state, and stops a server whose guest powered itself off",

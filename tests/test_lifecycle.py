@@ -25,8 +25,9 @@ from serverfsm import (
     check,
 )
 from serverfsm.lifecycle import GONE, Cause, Edge, State, edges, state_name
+from serverfsm.record import finish, progress, reached
 from serverfsm.rows import Action, End, Outcome, Timer
-from serverfsm.step import accept, finish, progress, reached
+from serverfsm.step import accept
 
 BOOKS = (API_REFERENCE, NOVA_34)
 
@@ -379,10 +380,11 @@ def success(action: str, number: int = -1) -> Outcome:
     return API_REFERENCE[ActionName(action)].success[number]
 
 
-def test_progress_changes_the_states_alone() -> None:
+def test_progress_stores_the_power_state_with_a_new_vm_state_alone() -> None:
     server = Server("stopped", "rebuild_spawning", 4, True, "admin", volume_backed=True)
     on = progress(server, (VmState.ACTIVE, TaskState.POWERING_OFF))
-    assert on == replace(server, vm_state="active", task_state="powering-off")
+    assert on == replace(server, vm_state="active", task_state="powering-off", power_state=1)
+    assert progress(on, (VmState.ACTIVE, None)) == replace(on, task_state=None)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +408,7 @@ def test_how_an_outcome_leaves_the_guest(
     """nova-34-trajectories.md, "final power"; a real hypervisor's rescued server runs."""
     after = finish(server, success(action))
     assert (after.vm_state, after.task_state, after.power_state) == (end, None, power)
-    assert after.vm_state is reached(server, success(action))
+    assert after.vm_state is reached(server, success(action).end)
     assert after.host is True
     assert not after.deleted
 
@@ -484,7 +486,7 @@ def test_what_is_offloaded_or_gone_has_no_host() -> None:
     ],
 )
 def test_where_an_outcome_ends(end: Any, server: Server, vm_state: str) -> None:
-    assert reached(server, Outcome("test", end)) == vm_state
+    assert reached(server, end) == vm_state
 
 
 def test_a_lock_outlasts_whatever_happens() -> None:

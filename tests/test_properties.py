@@ -58,8 +58,9 @@ from serverfsm.machine import (
     WrongEventError,
     build_machine,
 )
+from serverfsm.record import finish, progress
 from serverfsm.rows import Guard, Lock
-from serverfsm.step import accept, finish, progress
+from serverfsm.step import accept
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=300, database=None)
 BOOKS = (API_REFERENCE, NOVA_34)

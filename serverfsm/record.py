@@ -1,0 +1,111 @@
+"""What is written to a server's record: by acceptance, by progress, by an end.
+
+Pure functions from one `Server` to the next; which of them applies is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from serverfsm.errors import MalformedServerError
+from serverfsm.rows import End, Outcome, Passing, Step
+from serverfsm.rulebook import API_REFERENCE, Rulebook
+from serverfsm.server import Server
+from serverfsm.states import PowerState, TaskState, VmState
+from serverfsm.table import POWER_STATES
+
+__all__ = ["finish", "passing", "progress", "reached", "require_states", "shown", "written"]
+
+State = tuple[VmState, TaskState | None]
+
+
+def require_states(server: Server) -> None:
+    if server.vm_state is None:
+        raise MalformedServerError(
+            f"only the status {server.status} is known: what becomes of the server cannot be said"
+        )
+
+
+def written(server: Server | None, values: Mapping[str, Any]) -> Server:
+    """Return the server with these columns written; a new one if there is none yet."""
+    if server is None:
+        return Server(launched=False, host=False, **values)
+    if server.vm_state is None:
+        raise MalformedServerError(
+            f"only the status {server.status} is known: what becomes of the server cannot be said"
+        )
+    return replace(server, **values) if values else server
+
+
+def progress(server: Server, pair: State, rulebook: Rulebook = API_REFERENCE) -> Server:
+    """Return the server at the next step of its task."""
+    vm_state, task_state = pair
+    power = (
+        server.power_state if vm_state is server.vm_state else _power(server, vm_state, rulebook)
+    )
+    return replace(server, vm_state=vm_state, task_state=task_state, power_state=power)
+
+
+def _power(server: Server, vm_state: VmState, rulebook: Rulebook) -> PowerState:
+    """What the hypervisor says of the guest once the server is in this vm_state."""
+    return POWER_STATES[rulebook.options.compute_driver].get(vm_state, server.power_state)
+
+
+def finish(server: Server, outcome: Outcome, rulebook: Rulebook = API_REFERENCE) -> Server:
+    """Return the server after an outcome of its task.
+
+    >>> finish(Server("active", "powering-off"), Outcome("done", VmState.STOPPED)).power_state
+    <PowerState.SHUTDOWN: 4>
+    """
+    assert server.vm_state is not None
+    end = reached(server, outcome.end)
+    offloaded = outcome.end is End.GONE or end is VmState.SHELVED_OFFLOADED
+    return replace(
+        server,
+        vm_state=end,
+        task_state=outcome.left,
+        power_state=_power(server, end, rulebook),
+        launched=server.launched or end is VmState.ACTIVE,
+        host=not offloaded and (server.host or end is VmState.ACTIVE),
+        vm_state_before_resize=_before_resize(server, end),
+        deleted=outcome.end is End.GONE,
+    )
+
+
+def _before_resize(server: Server, end: VmState) -> VmState | None:
+    if end is not VmState.RESIZED:
+        return None
+    return server.vm_state_before_resize if server.vm_state is end else server.vm_state
+
+
+def reached(server: Server, end: VmState | End) -> VmState:
+    """The vm_state to which an end leads this server."""
+    assert server.vm_state is not None
+    if isinstance(end, VmState):
+        return end
+    if end is End.ORIGIN:
+        return server.vm_state
+    if end is End.GONE:
+        return VmState.DELETED
+    if end is End.BEFORE_RESIZE:
+        return server.vm_state_before_resize or VmState.ACTIVE
+    is_off = server.power_state is PowerState.SHUTDOWN
+    return VmState.STOPPED if is_off else VmState.ACTIVE
+
+
+def passing(
+    server: Server, outcome: Outcome, before: Step | None, book: Rulebook
+) -> Iterator[Server]:
+    for each in outcome.passing:
+        if each.before == before:
+            yield shown(server, each, book)
+
+
+def shown(server: Server, each: Passing, book: Rulebook) -> Server:
+    vm_state = (
+        each.vm_state if isinstance(each.vm_state, VmState) else reached(server, each.vm_state)
+    )
+    task = server.task_state if each.task_state == "kept" else each.task_state
+    return progress(server, (vm_state, task), book)
