@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from serverfsm.options import Options
-from serverfsm.requests import LATEST
 from serverfsm.rows import EffectKind, Moment, Timer
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.server import Server
 from serverfsm.states import PowerState
-from serverfsm.step import Step, advance, concerns
+from serverfsm.step import Step, advance, attempt, concerns
 from serverfsm.table import TIMERS
 
 __all__ = ["due_at", "period", "stamped", "tick"]
@@ -55,9 +54,9 @@ def tick(
         MalformedServerError: of the server only the status is known.
 
     >>> rescued, hour = Server("rescued"), Options(rescue_timeout=3600)
-    >>> tick(rescued, 3599, {Moment.LAUNCHED: 0}, options=hour).event
+    >>> tick(rescued, 3600, {Moment.LAUNCHED: 0}, options=hour).event
     ''
-    >>> struck = tick(rescued, 3600, {Moment.LAUNCHED: 0}, options=hour)
+    >>> struck = tick(rescued, 3601, {Moment.LAUNCHED: 0}, options=hour)
     >>> struck.event, str(struck.server.task_state), struck.then.value
     ('rescue_timeout', 'unrescuing', 'unrescue')
     """
@@ -69,7 +68,9 @@ def tick(
             if step.server != server or step.then is not None:
                 return step
         elif timer.event is not None or timer.end is not None:
-            return advance(server, timer.option, microversion=LATEST, rulebook=book)
+            step = attempt(server, timer.option, rulebook=book)
+            if step is not None:
+                return step
     return Step(server, None, "")
 
 
@@ -78,12 +79,14 @@ def _run_out(
 ) -> Iterator[Timer]:
     for timer in timers:
         at = due_at(timer, times, options)
-        if at is not None and at <= now and concerns(timer, server):
+        if at is None or not concerns(timer, server):
+            continue
+        if at < now or (at == now and timer.at_once):
             yield timer
 
 
 def due_at(timer: Timer, times: Times, options: Options | None = None) -> float | None:
-    """Return when a timer has run out at the earliest; None if it is off or nothing started it.
+    """Return when a timer runs out; None if it is off or nothing started it.
 
     >>> from serverfsm.table import TIMERS
     >>> rescue = next(timer for timer in TIMERS if timer.option == "rescue_timeout")

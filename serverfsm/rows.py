@@ -19,6 +19,7 @@ __all__ = [
     "Answer",
     "Assumption",
     "Backing",
+    "Cause",
     "Deviation",
     "Effect",
     "EffectKind",
@@ -63,6 +64,16 @@ class Effect(NamedTuple):
 
     kind: EffectKind
     value: str
+
+
+class Cause(StrEnum):
+    """Who or what brings a change about."""
+
+    PERSON = "person"
+    ADMINISTRATOR = "administrator"
+    SYSTEM = "system"
+    TIMER = "timer"
+    FAILURE = "failure"
 
 
 class Moment(StrEnum):
@@ -299,6 +310,7 @@ class Action:
         vm_states: where it is accepted; None: in any.
         volume_backed_vm_states: the same for volume-backed servers; None: as `vm_states`.
         late_vm_states: a narrower set, tested later and refused in other words; None: none.
+        forced_in: the vm_states in which Nova itself begins it, past its guards.
         task_states: the tasks with which it is accepted, None among them for no task under way;
             the column None: with any task or none.
         any_task_in: statuses in which the task does not matter, whatever `task_states` says.
@@ -332,6 +344,7 @@ class Action:
     vm_states: frozenset[VmState] | None
     volume_backed_vm_states: frozenset[VmState] | None = None
     late_vm_states: frozenset[VmState] | None = None
+    forced_in: frozenset[VmState] = frozenset()
     task_states: frozenset[TaskState | None] | None
     any_task_in: frozenset[Status] = frozenset()
     guards: tuple[Guard, ...]
@@ -374,6 +387,11 @@ class Action:
         Empty for `create`, which begins where there is no server.
         """
         return tuple(filter(self._begins_in, VmState))
+
+    @property
+    def runs_in(self) -> tuple[VmState, ...]:
+        """Every vm_state in which its work may begin."""
+        return tuple(vm for vm in VmState if self._begins_in(vm) or vm in self.forced_in)
 
     def successes(self, origin: VmState) -> tuple[Outcome, ...]:
         """The ways in which it may succeed from this vm_state: up to the first that is certain."""
@@ -422,12 +440,14 @@ class Timer:
         off: what value switches it off, in words.
         on_from: the least value with which it is on.
         since: from what moment it measures; None: it measures nothing, it comes round.
+        at_once: whether it has run out when exactly so much time has passed, not only after.
         poll: how often Nova looks, in seconds, unless `poll_option` says otherwise.
         poll_option: the operator's option that says how often; 0 in it means every 60 seconds.
         measures: what is measured, from when.
         vm_states, task_states: where it applies, as in `Action`; when: what else must hold.
         does: what then happens, in words.
         event: the action that it sets going, or None where it does what `end` says.
+        past_guards: whether it does so without the API, and so without the action's guards.
         end: the vm_state afterwards where no action is set going.
         leaves_task: whether the task_state stays as it was.
         reaction: the name of the reaction to the guest that it sets going; None: none.
@@ -440,6 +460,7 @@ class Timer:
     off: str
     on_from: int = 1
     since: Moment | None = None
+    at_once: bool = False
     poll: int = 60
     poll_option: str | None = None
     measures: str
@@ -448,6 +469,7 @@ class Timer:
     when: When = ALWAYS
     does: str
     event: ActionName | None = None
+    past_guards: bool = False
     end: VmState | End | None = None
     leaves_task: bool = False
     reaction: str | None = None
@@ -468,6 +490,8 @@ class Reaction:
         then: the action that goes on from there, if it does not end at once.
         passing: what shows for an instant before.
         stores_power: whether the guest's power state is written to the record.
+        effects: what comes with it.
+        cause: who or what brings it about.
         does: what Nova does, in words.
         source: function of Nova.
     """
@@ -481,6 +505,8 @@ class Reaction:
     then: ActionName | None = None
     passing: tuple[Passing, ...] = ()
     stores_power: bool = False
+    effects: tuple[Effect, ...] = ()
+    cause: Cause = Cause.SYSTEM
     does: str
     source: str
 

@@ -151,7 +151,7 @@ class Rulebook:
 
         found: dict[tuple[VmState, TaskState], set[VmState]] = {}
         for row in self:
-            for origin in row.origins or (VmState.BUILDING,):
+            for origin in row.runs_in or (VmState.BUILDING,):
                 for outcome in row.successes(origin):
                     for step in outcome.path:
                         vm, task = step if isinstance(step, tuple) else (origin, step)

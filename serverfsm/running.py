@@ -78,7 +78,7 @@ def _is_idle_origin(request: Request) -> bool:
 
 
 def _may_begin(row: Action, vm_state: VmState | None) -> bool:
-    return vm_state in row.origins or (Guard.ABSENT in row.guards and vm_state is VmState.BUILDING)
+    return vm_state in row.runs_in or (Guard.ABSENT in row.guards and vm_state is VmState.BUILDING)
 
 
 def _holds(request: Request, outcome: Outcome, step: Step | None) -> bool:

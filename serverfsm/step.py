@@ -12,7 +12,7 @@ from typing import Any
 
 from serverfsm.check import check
 from serverfsm.errors import ImpossibleEventError, UnknownEventError
-from serverfsm.guards import Request, compare_and_swap, condition_holds
+from serverfsm.guards import Request, compare_and_swap, condition_holds, first_failure
 from serverfsm.options import Options
 from serverfsm.record import finish, progress, require_states, shown, written
 from serverfsm.record import passing as passing_states
@@ -182,8 +182,8 @@ def _reacted(
             outcome = Outcome("", row.end, left=_left(server, row.left))
             after = seen if row.end is End.ORIGIN else finish(seen, outcome, book)
             after = replace(after, task_state=outcome.left)
-            shown = tuple(shown(seen, each, book) for each in row.passing)
-            return Step(after, None, event, row.then, (), shown)
+            passing = tuple(shown(seen, each, book) for each in row.passing)
+            return Step(after, None, event, row.then, row.effects, passing)
     return None
 
 
@@ -193,6 +193,8 @@ def _struck(server: Server, timer: Timer, version: Microversion, book: Rulebook)
         return None
     if timer.event is not None:
         request = Request(book[timer.event], server, Actor.ADMIN, version, book)
+        if not timer.past_guards and first_failure(request) is not None:
+            return None
         return _begun(request, compare_and_swap(request).set, timer.option)
     if timer.end is None:
         return Step(server, None, timer.option)

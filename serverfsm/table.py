@@ -12,7 +12,7 @@ To correct a rule, change it here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from serverfsm.requests import ActionName, Guard, Policy
 from serverfsm.rows import (
@@ -21,6 +21,7 @@ from serverfsm.rows import (
     Answer,
     Assumption,
     Backing,
+    Cause,
     Effect,
     EffectKind,
     End,
@@ -576,7 +577,8 @@ REFERENCE = (
     Action(
         name=A.STOP, title="Stop Server", label="stop",
         statuses=of(S.ACTIVE, S.ERROR),
-        vm_states=of(V.ACTIVE, V.ERROR), task_states=IDLE,
+        vm_states=of(V.ACTIVE, V.ERROR), forced_in=of(V.STOPPED, V.PAUSED),
+        task_states=IDLE,
         guards=(*REQUEST, G.LOCK, G.HOST, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:stop",
         normal=202, errors=of(401, 403, 404, 409),
@@ -1147,43 +1149,141 @@ POWER_STATES = {
 # First match wins. `_sync_instance_power_state` skips a server with a task under way.
 POWER_SYNC = (
     Reaction(
-        name="power-sync", vm_states=of(V.ACTIVE), task_states=IDLE,
+        name="power-sync", cause=Cause.TIMER, vm_states=of(V.ACTIVE), task_states=IDLE,
         guest=of(PowerState.SHUTDOWN, PowerState.CRASHED, PowerState.SUSPENDED),
         left=T.POWERING_OFF, then=A.STOP, stores_power=True,
         does="stops the server whose guest powered itself off",
         source="_sync_instance_power_state",
     ),
     Reaction(
-        name="power-sync", vm_states=of(V.STOPPED), task_states=IDLE,
+        name="power-sync", cause=Cause.TIMER, vm_states=of(V.STOPPED), task_states=IDLE,
         guest=of(PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED),
         left=T.POWERING_OFF, then=A.STOP, stores_power=True,
         does="powers the guest off that somebody started behind Nova's back",
         source="_sync_instance_power_state",
     ),
     Reaction(
-        name="power-sync", vm_states=of(V.PAUSED), task_states=IDLE,
+        name="power-sync", cause=Cause.TIMER, vm_states=of(V.PAUSED), task_states=IDLE,
         guest=of(PowerState.SHUTDOWN, PowerState.CRASHED),
         left=T.POWERING_OFF, then=A.STOP, stores_power=True,
         does="stops the server whose frozen guest is gone",
         source="_sync_instance_power_state",
     ),
     Reaction(
-        name="power-sync", task_states=IDLE, stores_power=True,
+        name="power-sync", cause=Cause.TIMER, task_states=IDLE, stores_power=True,
         does="stores the guest's power state", source="_sync_instance_power_state",
     ),
     Reaction(
-        name="power-sync", left="kept",
+        name="power-sync", cause=Cause.TIMER, left="kept",
         does="nothing: a task is under way", source="_sync_instance_power_state",
     ),
 )
-REACTIONS = (*POWER_SYNC,)
+
+# What a compute service does on starting with each of its servers: `_init_instance`. Whatever it
+# leaves alone stays so until somebody resets the state.
+REBOOT_TASKS = of(T.REBOOTING, T.REBOOT_STARTED, T.REBOOTING_HARD, T.REBOOT_STARTED_HARD)
+HARD_REBOOT = (
+    Passing(End.ORIGIN, T.REBOOT_PENDING_HARD), Passing(End.ORIGIN, T.REBOOT_STARTED_HARD)
+)
+REBOOTABLE = of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED)
+NOT_RUNNING = frozenset(PowerState) - {PowerState.RUNNING}
+
+
+def restart(does: str, **columns: Any) -> Reaction:
+    return Reaction(name="compute-restart", does=does, source="_init_instance", **columns)
+
+
+RESTART = (
+    restart("nothing: it is soft-deleted", vm_states=of(V.SOFT_DELETED), left="kept"),
+    restart(
+        "nothing: it is in error", vm_states=of(V.ERROR),
+        task_states=of(None, *T) - {T.RESIZE_MIGRATING, T.DELETING}, left="kept",
+    ),
+    restart("ends the deletion", vm_states=of(V.DELETED), end=End.GONE),
+    restart("gives the interrupted build up", vm_states=of(V.BUILDING), end=V.ERROR),
+    restart(
+        "gives the interrupted build up",
+        task_states=of(T.SCHEDULING, T.BLOCK_DEVICE_MAPPING, T.NETWORKING, T.SPAWNING), end=V.ERROR,
+    ),
+    restart(
+        "gives the interrupted rebuild up",
+        vm_states=of(V.ACTIVE, V.STOPPED), task_states=of(*REBUILD_PATH), end=V.ERROR,
+    ),
+    restart(
+        "forgets the interrupted task",
+        task_states=of(
+            T.IMAGE_SNAPSHOT_PENDING, T.IMAGE_SNAPSHOT, T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING,
+            T.RESIZE_PREP
+        ),
+    ),
+    restart("deletes it now", task_states=of(T.DELETING), end=End.GONE),
+    restart(
+        "goes on with the soft reboot", vm_states=of(V.ACTIVE), task_states=of(T.REBOOT_PENDING),
+        guest=of(PowerState.RUNNING), left="kept", then=A.REBOOT_SOFT,
+    ),
+    restart(
+        "reboots it hard", vm_states=of(V.ACTIVE), task_states=of(T.REBOOT_PENDING),
+        guest=NOT_RUNNING, left=T.REBOOT_PENDING_HARD, then=A.REBOOT_HARD,
+    ),
+    restart(
+        "goes on with the hard reboot",
+        vm_states=REBOOTABLE, task_states=of(T.REBOOT_PENDING_HARD), left="kept",
+        then=A.REBOOT_HARD,
+    ),
+    restart(
+        "reboots it hard", vm_states=REBOOTABLE, task_states=REBOOT_TASKS, guest=NOT_RUNNING,
+        left=T.REBOOT_PENDING_HARD, then=A.REBOOT_HARD,
+    ),
+    restart(
+        "reboots it hard", vm_states=of(V.RESCUED), task_states=REBOOT_TASKS, guest=NOT_RUNNING,
+        passing=HARD_REBOOT,
+    ),
+    restart(
+        "reboots it hard", task_states=REBOOT_TASKS, guest=NOT_RUNNING, end=V.ACTIVE,
+        passing=HARD_REBOOT,
+    ),
+    restart(
+        "takes the task as done, for the guest runs",
+        task_states=REBOOT_TASKS | of(T.PAUSING, T.UNPAUSING), guest=of(PowerState.RUNNING),
+        end=V.ACTIVE,
+    ),
+    restart(
+        "goes on unpausing", vm_states=of(V.PAUSED), task_states=of(T.UNPAUSING),
+        guest=of(PowerState.PAUSED), left="kept", then=A.UNPAUSE,
+    ),
+    restart(
+        "unpauses it", task_states=of(T.UNPAUSING), guest=of(PowerState.PAUSED), end=V.ACTIVE,
+    ),
+    restart(
+        "goes on stopping it", vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED),
+        task_states=of(T.POWERING_OFF), left="kept", then=A.STOP,
+    ),
+    restart("stops it", task_states=of(T.POWERING_OFF), end=V.STOPPED),
+    restart(
+        "goes on starting it", vm_states=of(V.STOPPED), task_states=of(T.POWERING_ON), left="kept",
+        then=A.START,
+    ),
+    restart(
+        "goes on unshelving it", vm_states=of(V.SHELVED), task_states=of(T.POWERING_ON),
+        left="kept", then=A.UNSHELVE,
+    ),
+    restart("starts it", task_states=of(T.POWERING_ON), end=V.ACTIVE),
+    restart("gives the interrupted move up", task_states=of(T.RESIZE_MIGRATING)),
+    restart(
+        "gives the interrupted live migration up", task_states=of(T.MIGRATING),
+        effects=migration("error"),
+    ),
+    restart("nothing", left="kept"),
+)
+REACTIONS = (*POWER_SYNC, *RESTART)
+
 
 # ------------------------------------------------------------------------------- the clock
 
 TIMERS = (
     Timer(
         option="resize_confirm_window", default=0, off="0",
-        since=Moment.MIGRATED,
+        since=Moment.MIGRATED, at_once=True,
         measures="seconds since the migration was finished (Migration.updated_at)",
         vm_states=of(V.RESIZED), task_states=IDLE,
         does="confirms the resize, as an administrator would",
@@ -1196,7 +1296,7 @@ TIMERS = (
         measures="seconds since the server was shelved (system_metadata shelved_at)",
         vm_states=of(V.SHELVED), task_states=IDLE,
         does="offloads the shelved server; at 0 shelving itself goes on to offload",
-        event=A.SHELVE_OFFLOAD, source="_poll_shelved_instances",
+        event=A.SHELVE_OFFLOAD, past_guards=True, source="_poll_shelved_instances",
     ),
     Timer(
         option="reclaim_instance_interval", default=0, off="0",
