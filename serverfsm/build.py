@@ -154,7 +154,7 @@ def _outcome_problems(row: Action) -> Iterator[str]:
         yield f"until {row.until} is not after since {row.since}"
     if not row.success:
         yield "there is no success"
-    keys = [(outcome.name, outcome.when) for outcome in (*row.success, *row.failures)]
+    keys = [(each.name, each.when, each.path) for each in (*row.success, *row.failures)]
     if len(set(keys)) != len(keys):
         yield "two outcomes overlap"
     for failure in row.failures:

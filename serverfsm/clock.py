@@ -68,9 +68,9 @@ def tick(
             if step.server != server or step.then is not None:
                 return step
         elif timer.event is not None or timer.end is not None:
-            step = attempt(server, timer.option, rulebook=book)
-            if step is not None:
-                return step
+            struck = attempt(server, timer.option, rulebook=book)
+            if struck is not None:
+                return struck
     return Step(server, None, "")
 
 

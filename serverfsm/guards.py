@@ -6,7 +6,7 @@ Only what decides one fully known request belongs here. What is not known is `ch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from serverfsm.requests import ActionName, Actor, Guard, Microversion, Policy
@@ -101,7 +101,7 @@ class Request:
         rulebook: whose rules.
     """
 
-    row: Action
+    row: Action = field(repr=False)
     server: Server | None
     actor: Actor
     microversion: Microversion
@@ -456,6 +456,7 @@ def condition_holds(request: Request, when: When) -> tuple[bool, tuple[str, ...]
     seen = {
         "host": (when.host, server.host),
         "volume_backed": (when.volume_backed, server.volume_backed),
+        "launched": (when.launched, server.launched),
         "locked": (when.locked, server.locked),
     }
     among = {

@@ -169,7 +169,7 @@ def _path(outcome: Outcome, origin: VmState) -> list[State]:
 
 def _success(row: Action, outcome: Outcome, origin: VmState) -> Iterator[Edge]:
     path = _path(outcome, origin)
-    if row.writes and not path:
+    if row.writes_state and not path:
         return  # what acceptance wrote was all
     for start, end in pairwise(path):
         yield Edge(start, f"{row.name}.progress", end, Cause.SYSTEM, row, outcome)

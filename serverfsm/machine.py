@@ -16,11 +16,10 @@ from serverfsm.errors import MalformedServerError, UnknownEventError
 from serverfsm.lifecycle import Edge, State, edges, state_name
 from serverfsm.record import written
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
-from serverfsm.rows import Action
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.server import Server
 from serverfsm.states import Status, TaskState, VmState
-from serverfsm.step import attempt
+from serverfsm.step import attempt, events
 from serverfsm.verdict import RefusedError, Verdict
 
 __all__ = [
@@ -202,12 +201,10 @@ class ServerModel:
         return name, context
 
     def _outcomes(self) -> list[str]:
-        context = {"verdict": None, "actor": Actor.ADMIN, "microversion": LATEST}
-        return [
-            name
-            for name in self.machine.get_triggers(self.state)
-            if name not in _ACTIONS and self.machine.may(self, name, context)
-        ]
+        if self.server is None:
+            return []
+        possible = events(self.server, rulebook=self.machine.rulebook)
+        return [name for name in possible if name in self.machine.events]
 
 
 _ACTIONS = frozenset(name.value for name in ActionName)
@@ -238,26 +235,24 @@ def build_machine(
     )
     machine.rulebook = rulebook
     for edge in edges(rulebook):
-        if isinstance(edge.row, Action):
-            taken = _Taken(edge, edge.row)
-            machine.add_transition(
-                edge.event,
-                ABSENT if edge.start is None else state_name(edge.start),
-                state_name(edge.end),
-                conditions=[taken.is_due],
-                before=[taken.prepare],
-            )
+        taken = _Taken(edge)
+        machine.add_transition(
+            edge.event,
+            ABSENT if edge.start is None else state_name(edge.start),
+            state_name(edge.end),
+            conditions=[taken.is_due],
+            before=[taken.prepare],
+        )
     return machine
 
 
 class _Taken:
     """One edge as `transitions` asks for it: whether to take it, and what it leads to."""
 
-    __slots__ = ("edge", "row")
+    __slots__ = ("edge",)
 
-    def __init__(self, edge: Edge, row: Action) -> None:
+    def __init__(self, edge: Edge) -> None:
         self.edge = edge
-        self.row = row
 
     def is_due(self, event_data: EventData) -> bool:
         """Whether the edge leads from the model's server to where the edge says."""
@@ -273,7 +268,7 @@ class _Taken:
         model: Any = event_data.model
         server: Server | None = model.server
         context, book = event_data.kwargs, event_data.machine.rulebook
-        if self.edge.outcome is None:
+        if self.edge.event in _ACTIONS:
             guard = context["verdict"].guard
             return None if guard is None else written(server, guard.set)
         if server is None:

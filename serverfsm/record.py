@@ -5,7 +5,7 @@ Pure functions from one `Server` to the next; which of them applies is not decid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from serverfsm.server import Server
 from serverfsm.states import PowerState, TaskState, VmState
 from serverfsm.table import POWER_STATES
 
-__all__ = ["finish", "passing", "progress", "reached", "require_states", "shown", "written"]
+__all__ = ["finish", "passing", "progress", "reached", "require_states", "written"]
 
 State = tuple[VmState, TaskState | None]
 
@@ -53,20 +53,27 @@ def _power(server: Server, vm_state: VmState, rulebook: Rulebook) -> PowerState:
     return POWER_STATES[rulebook.options.compute_driver].get(vm_state, server.power_state)
 
 
-def finish(server: Server, outcome: Outcome, rulebook: Rulebook = API_REFERENCE) -> Server:
-    """Return the server after an outcome of its task.
+def finish(
+    server: Server,
+    outcome: Outcome,
+    rulebook: Rulebook = API_REFERENCE,
+    *,
+    failed: bool = False,
+) -> Server:
+    """Return the server after an outcome of its task; a failure does not ask the hypervisor.
 
     >>> finish(Server("active", "powering-off"), Outcome("done", VmState.STOPPED)).power_state
     <PowerState.SHUTDOWN: 4>
     """
     assert server.vm_state is not None
     end = reached(server, outcome.end)
+    is_unasked = failed or outcome.keeps_power or outcome.end is End.ORIGIN
     offloaded = outcome.end is End.GONE or end is VmState.SHELVED_OFFLOADED
     return replace(
         server,
         vm_state=end,
         task_state=outcome.left,
-        power_state=_power(server, end, rulebook),
+        power_state=server.power_state if is_unasked else _power(server, end, rulebook),
         launched=server.launched or end is VmState.ACTIVE,
         host=not offloaded and (server.host or end is VmState.ACTIVE),
         vm_state_before_resize=_before_resize(server, end),
@@ -96,16 +103,16 @@ def reached(server: Server, end: VmState | End) -> VmState:
 
 
 def passing(
-    server: Server, outcome: Outcome, before: Step | None, book: Rulebook
-) -> Iterator[Server]:
-    for each in outcome.passing:
-        if each.before == before:
-            yield shown(server, each, book)
-
-
-def shown(server: Server, each: Passing, book: Rulebook) -> Server:
-    vm_state = (
-        each.vm_state if isinstance(each.vm_state, VmState) else reached(server, each.vm_state)
-    )
-    task = server.task_state if each.task_state == "kept" else each.task_state
-    return progress(server, (vm_state, task), book)
+    server: Server, rows: Iterable[Passing], rulebook: Rulebook, before: Step | None = None
+) -> tuple[Server, ...]:
+    """Return what shows for an instant, one after the other, before a step or the end."""
+    found: list[Server] = []
+    for row in rows:
+        if row.before == before:
+            now = found[-1] if found else server
+            task = server.task_state if row.task_state == "kept" else row.task_state
+            vm_state = server.vm_state if row.vm_state is End.ORIGIN else reached(now, row.vm_state)
+            assert vm_state is not None
+            shown = progress(now, (vm_state, task), rulebook)
+            found.append(shown if row.power is None else replace(shown, power_state=row.power))
+    return tuple(found)

@@ -53,19 +53,6 @@ class EffectKind(StrEnum):
     TIME = "time"
 
 
-class Effect(NamedTuple):
-    """What comes of a step besides the server's own states.
-
-    Attributes:
-        kind: what it is about.
-        value: of an image "created" or "deleted"; of a migration its status; of a time the
-            `Moment` that is now.
-    """
-
-    kind: EffectKind
-    value: str
-
-
 class Cause(StrEnum):
     """Who or what brings a change about."""
 
@@ -104,6 +91,7 @@ class When:
         vm_states: the vm_state is one of these; in an outcome, that of the origin.
         host: a compute host holds the server, or (False) none does.
         volume_backed: the root disk is a volume, or (False) an image.
+        launched: it ever ran, or (False) never did.
         locked: the server is locked, or (False) is not.
         administrator: who asks is an administrator, or (False) is none.
         power_states: the power state is one of these.
@@ -117,6 +105,7 @@ class When:
     vm_states: frozenset[VmState] | None = None
     host: bool | None = None
     volume_backed: bool | None = None
+    launched: bool | None = None
     locked: bool | None = None
     administrator: bool | None = None
     power_states: frozenset[PowerState] | None = None
@@ -130,6 +119,21 @@ class When:
 ALWAYS = When()
 
 
+class Effect(NamedTuple):
+    """What comes of a step besides the server's own states.
+
+    Attributes:
+        kind: what it is about.
+        value: of an image "created" or "deleted"; of a migration its status; of a time the
+            `Moment` that is now.
+        when: the condition.
+    """
+
+    kind: EffectKind
+    value: str
+    when: When = ALWAYS
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A refusal as Nova words it.
@@ -137,10 +141,12 @@ class Answer:
     Attributes:
         code: the HTTP status code.
         message: the text, with {id}, {label}, {attribute}, {have}, {rule}, {status} to fill in.
+        too_late: whether Nova has written already what acceptance writes.
     """
 
     code: int
     message: str
+    too_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +157,13 @@ class Backing:
         answer: how.
         until: the first microversion at which they are no longer refused; None: at all.
         unless: what outside the server would make Nova accept it all the same; None: nothing.
+        unless_since: the first microversion at which that helps; None: all.
     """
 
     answer: Answer
     until: str | None = None
     unless: str | None = None
+    unless_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +208,13 @@ class Write:
         values: column and value, columns as in `Server`.
         when: the condition; of a row's writes, the first whose condition holds is done.
         effects: what comes with it.
+        passing: what shows for an instant before.
     """
 
     values: Mapping[str, object]
     when: When = ALWAYS
     effects: tuple[Effect, ...] = ()
+    passing: tuple[Passing, ...] = ()
 
 
 Step = TaskState | tuple[VmState, TaskState | None]
@@ -218,11 +228,13 @@ class Passing(NamedTuple):
         vm_state: an `End` where it depends.
         task_state: "kept": as it was.
         before: the step that comes next; None: the end.
+        power: the power state that is saved with it; None: what belongs to the vm_state.
     """
 
     vm_state: VmState | End
     task_state: TaskState | Literal["kept"] | None = None
     before: Step | None = None
+    power: PowerState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +250,10 @@ class Outcome:
         left: a task_state that Nova leaves behind though nothing is under way any more.
         effects: what comes with it.
         passing: what shows for an instant on the way.
+        answer: the code with which the request itself is answered then, where it waits for its
+            outcome; None: that of acceptance.
+        keeps_power: whether the hypervisor is not asked for the guest's power state.
+        goes_on: whether the work goes on from there.
     """
 
     name: str
@@ -247,6 +263,9 @@ class Outcome:
     left: TaskState | None = None
     effects: tuple[Effect, ...] = ()
     passing: tuple[Passing, ...] = ()
+    answer: int | None = None
+    keeps_power: bool = False
+    goes_on: bool = False
 
     def ends(self, origin: VmState) -> tuple[VmState, ...]:
         """The vm_states to which it may lead from this origin; none where the server is gone.
@@ -387,6 +406,11 @@ class Action:
         Empty for `create`, which begins where there is no server.
         """
         return tuple(filter(self._begins_in, VmState))
+
+    @property
+    def writes_state(self) -> bool:
+        """Whether acceptance changes the server's record at all."""
+        return any(write.values for write in self.writes)
 
     @property
     def runs_in(self) -> tuple[VmState, ...]:

@@ -153,11 +153,12 @@ class Rulebook:
         for row in self:
             for origin in row.runs_in or (VmState.BUILDING,):
                 for outcome in row.successes(origin):
-                    for step in outcome.path:
+                    ends = set(outcome.ends(origin))
+                    for step in reversed(outcome.path):  # what may strike later counts, too
                         vm, task = step if isinstance(step, tuple) else (origin, step)
+                        ends |= row.ends_of_failures(step, vm)
                         if task is not None:
-                            ends = found.setdefault((vm, task), set())
-                            ends.update(outcome.ends(origin), row.ends_of_failures(step, vm))
+                            found.setdefault((vm, task), set()).update(ends)
         return found
 
 

@@ -33,7 +33,7 @@ def due(request: Request, word: str) -> Iterator[tuple[Outcome, Step | None]]:
             return
     elif word == DONE:
         for outcome, place in ways(request):
-            if place + 1 == len(outcome.path) and (outcome.path or not row.writes):
+            if place + 1 == len(outcome.path) and (outcome.path or not row.writes_state):
                 yield outcome, None
             return
     else:

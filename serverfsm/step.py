@@ -14,10 +14,9 @@ from serverfsm.check import check
 from serverfsm.errors import ImpossibleEventError, UnknownEventError
 from serverfsm.guards import Request, compare_and_swap, condition_holds, first_failure
 from serverfsm.options import Options
-from serverfsm.record import finish, progress, require_states, shown, written
-from serverfsm.record import passing as passing_states
+from serverfsm.record import finish, passing, progress, require_states, written
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
-from serverfsm.rows import Action, Effect, End, Outcome, Reaction, Timer
+from serverfsm.rows import Action, Effect, End, Outcome, Reaction, Timer, Write
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.running import DONE, PROGRESS, due, state_at, ways, words
 from serverfsm.server import Server
@@ -84,9 +83,12 @@ def accept(
     book = rulebook.having(options)
     verdict = check(server, action, actor=actor, microversion=microversion, rulebook=book)
     event = verdict.action.value
-    if verdict.guard is None:
+    if verdict.guard is not None:
+        return _begun(verdict.request, verdict.guard.set, event, verdict)
+    refusal, request = verdict.refusal, verdict.request
+    if refusal is None or verdict.maybe or not book.answer(request.row, refusal.guard).too_late:
         return Step(server, verdict, event)
-    return _begun(verdict.request, verdict.guard.set, event, verdict)
+    return replace(_begun(request, compare_and_swap(request).set, event, verdict), then=None)
 
 
 def _begun(
@@ -95,10 +97,13 @@ def _begun(
     """The server with what its row writes at once, and what comes with it."""
     row, after = request.row, written(request.server, values)
     writing = (each for each in row.writes if condition_holds(request, each.when)[0])
-    effects = next((write.effects for write in writing), ())
-    begun = replace(request, server=after)
-    goes_on = bool(row.sources.run) and any(True for _ in ways(begun))
-    return Step(after, verdict, event, row.name if goes_on else None, effects)
+    write = next(writing, Write({}))
+    seen = request.server
+    shown = () if seen is None else passing(seen, write.passing, request.rulebook)
+    on_the_way = ways(replace(request, server=after)) if row.sources.run else ()
+    goes_on = any(outcome.path or not row.writes_state for outcome, _ in on_the_way)
+    then = row.name if goes_on else None
+    return Step(after, verdict, event, then, _holding(request, write.effects), shown)
 
 
 def advance(
@@ -163,12 +168,22 @@ def attempt(
     if found is None:
         return None
     outcome, following = found
-    row, passing = request.row, tuple(passing_states(server, outcome, following, book))
+    shown = passing(server, outcome.passing, book, following)
+    now = shown[-1] if shown else server
     if following is None:
-        return Step(finish(server, outcome, book), None, event, None, outcome.effects, passing)
-    after = progress(server, state_at(following, request), book)
+        seen = replace(server, power_state=now.power_state)
+        after = finish(seen, outcome, book, failed=word != DONE)
+        then = request.row.name if outcome.goes_on else None
+        return Step(after, None, event, then, _holding(request, outcome.effects), shown)
+    row, pair = request.row, state_at(following, request)
+    after = replace(progress(now, pair, book), vm_state=pair[0])
     effects = () if after.task_state is None else row.effects.get(after.task_state, ())
-    return Step(after, None, event, row.name, effects, passing)
+    return Step(after, None, event, row.name, _holding(request, effects), shown)
+
+
+def _holding(request: Request, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """The effects whose condition holds."""
+    return tuple(effect for effect in effects if condition_holds(request, effect.when)[0])
 
 
 def _reacted(
@@ -182,8 +197,8 @@ def _reacted(
             outcome = Outcome("", row.end, left=_left(server, row.left))
             after = seen if row.end is End.ORIGIN else finish(seen, outcome, book)
             after = replace(after, task_state=outcome.left)
-            passing = tuple(shown(seen, each, book) for each in row.passing)
-            return Step(after, None, event, row.then, row.effects, passing)
+            shown = passing(seen, row.passing, book)
+            return Step(after, None, event, row.then, row.effects, shown)
     return None
 
 
@@ -222,7 +237,7 @@ def events(
     What depends on the guest, "power-sync" and "compute-restart", always may and is left out.
 
     >>> events(Server("active", "pausing"))
-    ('pause.done', 'pause.driver-error')
+    ('pause.done', 'pause.not-implemented', 'pause.driver-error')
     """
     require_states(server)
     book, version = rulebook.having(options), Microversion(microversion)
@@ -266,9 +281,9 @@ def overtake(
     book, event = rulebook.having(options), f"{action}.{OVERTAKEN}"
     for outcome in book[action].overtaken:
         if not outcome.path or at in outcome.path:
-            seen = tuple(passing_states(server, outcome, None, book))
+            shown = passing(server, outcome.passing, book)
             after = finish(server, outcome, book)
-            return Step(after, None, event, None, outcome.effects, seen)
+            return Step(after, None, event, None, outcome.effects, shown)
     return Step(server, None, event)
 
 
@@ -313,7 +328,12 @@ def follow(
         request, word = _asked(now, final, microversion, book)
         is_here = at is None or now.task_state is at
         if is_here and next(due(request, word), None) is not None:
-            return (*steps, advance(now, final, microversion=microversion, rulebook=book))
+            steps.append(advance(now, final, microversion=microversion, rulebook=book))
+            if steps[-1].then is None:
+                return tuple(steps)
+            now, final, at = steps[-1].server, f"{name}.{DONE}", None  # it goes on, and well
+            assert now is not None
+            continue
         if next(due(request, PROGRESS), None) is None:
             break
         steps.append(advance(now, f"{name}.{PROGRESS}", microversion=microversion, rulebook=book))

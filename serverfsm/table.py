@@ -88,19 +88,28 @@ INVALID_STATE = Answer(409, "Instance {id} is in an invalid state for '{label}'"
 
 
 Effects = tuple[Effect, ...]
+IN_ERROR = (Passing(V.ERROR, "kept"),)
 
 
-def migration(*statuses: str) -> Effects:
+def migration(*statuses: str, when: When = ALWAYS) -> Effects:
     """The statuses that the migration's record goes through."""
-    return tuple(Effect(EffectKind.MIGRATION, status) for status in statuses)
+    return tuple(Effect(EffectKind.MIGRATION, status, when) for status in statuses)
 
 
 def now(*moments: Moment) -> Effects:
     return tuple(Effect(EffectKind.TIME, moment.value) for moment in moments)
 
 
-IMAGE_MADE, IMAGE_LOST = (
-    (Effect(EffectKind.IMAGE, "created"),), (Effect(EffectKind.IMAGE, "deleted"),)
+def image(change: str, when: When = ALWAYS) -> Effects:
+    return (Effect(EffectKind.IMAGE, change, when),)
+
+
+IMAGE_MADE, IMAGE_LOST = image("created"), image("deleted")
+# Of a volume-backed server no image is made.
+IMAGE_OF_DISK_MADE = image("created", When(volume_backed=False))
+IMAGE_OF_DISK_LOST = image("deleted", When(volume_backed=False))
+IMAGE_OF_SHELVED_LOST = image(
+    "deleted", When(volume_backed=False, vm_states=of(V.SHELVED, V.SHELVED_OFFLOADED))
 )
 
 
@@ -117,11 +126,18 @@ def back(name: str, *at: TaskState, effects: Effects = ()) -> Outcome:
 
 
 def fails(
-    name: str, *at: TaskState, effects: Effects = (),
-    passing: tuple[Passing, ...] = (Passing(V.ERROR, "kept"),)
+    name: str, *at: Step, when: When = ALWAYS, effects: Effects = (),
+    passing: tuple[Passing, ...] = IN_ERROR
 ) -> Outcome:
     """A failure that leaves the server in error: the vm_state is saved first, then the task."""
-    return Outcome(name, V.ERROR, at, effects=effects, passing=passing)
+    return Outcome(name, V.ERROR, at, when, effects=effects, passing=passing)
+
+
+def stuck(
+    name: str, at: TaskState, effects: Effects = (), passing: tuple[Passing, ...] = ()
+) -> Outcome:
+    """A failure that Nova does not notice: the task_state stays."""
+    return Outcome(name, End.ORIGIN, (at,), left=at, effects=effects, passing=passing)
 
 
 def task(state: TaskState, effects: Effects = ()) -> tuple[Write, ...]:
@@ -146,28 +162,92 @@ HOSTS_UP = Assumption(
     "the compute service that has to act is up",
     Answer(409, "Service is unavailable at this time."),
 )
-SOFT_DELETES = When(option="reclaim_instance_interval > 0")
+SOFT_DELETES = When(launched=True, option="reclaim_instance_interval > 0")
+GONE = {"vm_state": V.DELETED, "task_state": None, "deleted": True}
 FROM_STOPPED = When(vm_states=of(V.STOPPED))
 NO_HOST = When(host=False)
 GUEST_RUNS = When(power_states=of(PowerState.RUNNING))
 WAS_STOPPED = When(before_resize=of(V.STOPPED))
 
 IMAGE_PARAMETERS = (Parameter("name", required=True), Parameter("metadata"))
+BUILD_PATH = (
+    (V.BUILDING, T.SCHEDULING), (V.BUILDING, None), (V.BUILDING, T.NETWORKING),
+    (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING)
+)
 REBUILD_PATH = (T.REBUILDING, T.REBUILD_BLOCK_DEVICE_MAPPING, T.REBUILD_SPAWNING)
 RESIZE_PATH = (T.RESIZE_PREP, T.RESIZE_MIGRATING, T.RESIZE_MIGRATED, T.RESIZE_FINISH)
 SHELVE_PATH = (T.SHELVING, T.SHELVING_IMAGE_PENDING_UPLOAD, T.SHELVING_IMAGE_UPLOADING)
+NO_GUEST = (Passing(End.ORIGIN, "kept", power=PowerState.NOSTATE),)
 ON_FAKE = When(driver=ComputeDriver.FAKE)  # its images are uploaded without waiting
 SHELVE_PATH_ON_FAKE = (T.SHELVING, T.SHELVING_IMAGE_UPLOADING)
-STARTED = (Passing(V.ACTIVE, None, before=(V.ACTIVE, T.POWERING_OFF)),)
+STARTED = (Passing(V.ACTIVE, None, (V.ACTIVE, T.POWERING_OFF), PowerState.RUNNING),)
 MOVING = {
     T.RESIZE_MIGRATING: migration("pre-migrating", "migrating"),
     T.RESIZE_MIGRATED: migration("post-migrating"),
 }
 MOVED = (*migration("finished"), *now(Moment.MIGRATED, Moment.LAUNCHED))
+MOVE_FAILED = migration("error")
+NOT_MOVED = migration("pre-migrating", "error")
+MOVE_FAILURES = (
+    back("no-valid-host", T.RESIZE_PREP, effects=NOT_MOVED),
+    back("scheduler-error", T.RESIZE_PREP, effects=NOT_MOVED),
+    back("same-host", T.RESIZE_PREP, effects=NOT_MOVED),
+    *(
+        fails(name, T.RESIZE_PREP, effects=NOT_MOVED)
+        for name in ("claim-failed", "build-aborted", "network-failure")
+    ),
+    *(  # no other host is left: the conductor gives up first, then the compute service
+        fails(name, T.RESIZE_PREP, passing=(Passing(End.ORIGIN),), effects=NOT_MOVED)
+        for name in ("reschedule-exhausted", "server-group-violated")
+    ),
+    back("disk-not-movable", T.RESIZE_MIGRATING, effects=MOVE_FAILED),
+    back("not-implemented", T.RESIZE_MIGRATING, effects=MOVE_FAILED),
+    fails("volume-failed", T.RESIZE_MIGRATING, effects=MOVE_FAILED),
+    back("swap-update-failed", T.RESIZE_MIGRATED, effects=MOVE_FAILED),
+    fails("driver-error", *RESIZE_PATH[1:], effects=MOVE_FAILED),
+    Outcome("not-implemented", V.ACTIVE, (T.RESIZE_FINISH,), effects=MOVE_FAILED),
+)
+MOVE_TO_HOST_FAILURES = (  # where no other host would do
+    *(each for each in MOVE_FAILURES if not any(at.vm_state is End.ORIGIN for at in each.passing)),
+    fails("server-group-violated", T.RESIZE_PREP, effects=NOT_MOVED),
+)
+BACK_AND_FAILED = migration("reverted", "error")
+REVERTED = (*migration("reverted"), *now(Moment.LAUNCHED))
+LIVE_PREPARED = migration("accepted", "queued", "preparing")
+LIVE_MOVING = (*LIVE_PREPARED, *migration("running"))
+# The new host takes the server over, and has no guest of it yet.
+ARRIVED = (
+    Passing(End.ORIGIN, "kept", T.REBUILD_BLOCK_DEVICE_MAPPING, PowerState.NOSTATE),
+)
 EVACUATED = (*migration("done"), *now(Moment.LAUNCHED))
+EVACUATED_STOPPED = done(
+    V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED,
+    passing=(*ARRIVED, *STARTED), effects=EVACUATED
+)
+EVACUATED_STARTED = done(V.ACTIVE, *REBUILD_PATH, passing=ARRIVED, effects=EVACUATED)
 # Deleting a resized server confirms the resize before.
 CONFIRMED_FIRST = When(vm_states=of(V.RESIZED))
 CONFIRMED = (Passing(End.POWER_STATE),)
+CONFIRMS = migration("confirmed", when=CONFIRMED_FIRST)
+HOSTLESS_RESIZED = When(host=False, vm_states=of(V.RESIZED))
+CONFIRM_FAILURES = (
+    Outcome(
+        "confirm-failed", V.ERROR, (T.DELETING,), CONFIRMED_FIRST, left=T.DELETING,
+        effects=MOVE_FAILED, answer=500
+    ),
+    Outcome(
+        "allocation-delete-failed", V.ERROR, (T.DELETING,), CONFIRMED_FIRST, passing=CONFIRMED,
+        effects=(*CONFIRMS, *MOVE_FAILED), answer=500
+    ),
+    Outcome(
+        "driver-error", V.ERROR, (T.DELETING,), CONFIRMED_FIRST, passing=CONFIRMED,
+        effects=CONFIRMS
+    ),
+)
+DELETE_FAILURES = (
+    fails("driver-error", T.DELETING),
+    fails("allocation-delete-failed", T.DELETING, passing=(Passing(V.DELETED),)),
+)
 CONSOLE_TASKS = of(None, *T) - {T.DELETING, T.MIGRATING}
 NOT_RESCUABLE = Answer(
     400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"
@@ -215,10 +295,13 @@ REFERENCE = (
         writes=task(T.UPDATING_PASSWORD),
         success=(done(End.ORIGIN, T.UPDATING_PASSWORD),),
         failures=(
-            back("not-running", T.UPDATING_PASSWORD),
-            back("guest-agent-not-enabled", T.UPDATING_PASSWORD),
-            back("not-supported", T.UPDATING_PASSWORD),
-            back("driver-error", T.UPDATING_PASSWORD),
+            *(
+                Outcome(name, End.ORIGIN, (T.UPDATING_PASSWORD,), answer=409)
+                for name in (
+                    "not-running", "guest-agent-not-enabled", "not-supported", "driver-error",
+                )
+            ),
+            Outcome("not-implemented", End.ORIGIN, (T.UPDATING_PASSWORD,), answer=501),
         ),
         sources=Sources(
             "servers-actions: changePassword", "admin_password:change_password",
@@ -232,8 +315,16 @@ REFERENCE = (
         guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:confirm_resize",
         normal=204, errors=of(400, 401, 403, 404, 409),
-        success=(done(End.POWER_STATE, effects=migration("confirming", "confirmed")),),
-        failures=(fails("driver-error"), Outcome("not-implemented", V.ACTIVE)),
+        writes=(Write({}, effects=migration("confirming")),),
+        success=(done(End.POWER_STATE, effects=migration("confirmed")),),
+        failures=(
+            fails("driver-error", passing=(), effects=MOVE_FAILED),
+            fails(
+                "allocation-delete-failed", passing=(Passing(End.POWER_STATE),),
+                effects=migration("confirmed", "error")
+            ),
+            Outcome("not-implemented", V.ACTIVE, effects=MOVE_FAILED),
+        ),
         assumes=(NOT_RESIZED, HOSTS_UP),
         sources=Sources(
             "servers-actions: confirmResize", "servers:_confirm_resize", "API.confirm_resize",
@@ -258,15 +349,13 @@ REFERENCE = (
         ),
         failures=(
             back("driver-error", effects=IMAGE_LOST),
-            back("image-deleted", effects=IMAGE_LOST),
+            back("not-implemented", effects=IMAGE_LOST),
+            back("image-deleted"),
             back(
                 "image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING,
                 effects=IMAGE_LOST
             ),
-            Outcome(
-                "guest-missing", End.ORIGIN, (T.IMAGE_BACKUP,), left=T.IMAGE_BACKUP,
-                effects=IMAGE_LOST
-            ),
+            stuck("guest-missing", T.IMAGE_BACKUP, IMAGE_LOST, passing=NO_GUEST),
         ),
         sources=Sources(
             "servers-actions: createBackup", "create_backup:_create_backup", "API.backup",
@@ -300,15 +389,13 @@ REFERENCE = (
         ),
         failures=(
             back("driver-error", effects=IMAGE_LOST),
-            back("image-deleted", effects=IMAGE_LOST),
+            back("not-implemented", effects=IMAGE_LOST),
+            back("image-deleted"),
             back(
                 "image-upload-failed", T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING,
                 effects=IMAGE_LOST
             ),
-            Outcome(
-                "guest-missing", End.ORIGIN, (T.IMAGE_SNAPSHOT,), left=T.IMAGE_SNAPSHOT,
-                effects=IMAGE_LOST
-            ),
+            stuck("guest-missing", T.IMAGE_SNAPSHOT, IMAGE_LOST, passing=NO_GUEST),
         ),
         sources=Sources(
             "servers-actions: createImage", "servers:_create_image",
@@ -338,7 +425,7 @@ REFERENCE = (
         normal=202, errors=of(401, 403, 404, 409, 501),
         writes=task(T.PAUSING),
         success=(done(V.PAUSED, T.PAUSING),),
-        failures=(back("driver-error", T.PAUSING),),
+        failures=(back("not-implemented", T.PAUSING), back("driver-error", T.PAUSING)),
         sources=Sources(
             "servers-actions: pause", "pause_server:_pause", "API.pause", "pause_server",
             "pause_instance"
@@ -357,7 +444,9 @@ REFERENCE = (
         failures=(
             back("network-failure", T.REBOOTING),
             Outcome("driver-error-guest-runs", V.ACTIVE, (T.REBOOT_STARTED,), GUEST_RUNS),
+            fails("not-implemented", T.REBOOT_STARTED),
             fails("driver-error", T.REBOOT_STARTED),
+            fails("guest-missing", T.REBOOT_STARTED),
         ),
         overtaken=(Outcome("overtaken", V.ACTIVE),),
         sources=Sources(
@@ -383,6 +472,7 @@ REFERENCE = (
         failures=(
             back("network-failure", T.REBOOTING_HARD),
             Outcome("driver-error-guest-runs", V.ACTIVE, (T.REBOOT_STARTED_HARD,), GUEST_RUNS),
+            fails("not-implemented", T.REBOOT_STARTED_HARD),
             fails("driver-error", T.REBOOT_STARTED_HARD),
         ),
         overtaken=(Outcome("overtaken", V.ACTIVE),),
@@ -424,9 +514,15 @@ REFERENCE = (
             done(V.ACTIVE, *REBUILD_PATH, effects=now(Moment.LAUNCHED)),
         ),
         failures=(
-            fails("no-valid-host", T.REBUILDING),
+            fails("no-valid-host", T.REBUILDING, passing=()),
+            stuck("scheduler-error", T.REBUILDING),
+            stuck("guest-missing", T.REBUILDING, passing=NO_GUEST),
+            fails("preserve-ephemeral-not-supported", T.REBUILDING),
+            fails("reimage-failed", T.REBUILDING, when=When(volume_backed=True)),
+            fails("volume-failed", T.REBUILD_BLOCK_DEVICE_MAPPING),
             back("not-implemented", *REBUILD_PATH),
-            fails("driver-error"),
+            fails("driver-error", *REBUILD_PATH),
+            fails("driver-error", (V.ACTIVE, T.POWERING_OFF), passing=(Passing(V.ACTIVE),)),
         ),
         destructive=True,
         sources=Sources(
@@ -478,7 +574,12 @@ REFERENCE = (
         normal=200, errors=of(400, 401, 403, 404, 409, 501),
         writes=task(T.RESCUING),
         success=(done(V.RESCUED, T.RESCUING, effects=now(Moment.LAUNCHED)),),
-        failures=(back("image-not-found", T.RESCUING), fails("driver-error", T.RESCUING)),
+        failures=(
+            back("network-failure", T.RESCUING),
+            back("image-not-found", T.RESCUING),
+            fails("not-implemented", T.RESCUING),
+            fails("driver-error", T.RESCUING),
+        ),
         sources=Sources(
             "servers-actions: rescue", "rescue:_rescue", "API.rescue", "rescue", "rescue_instance"
         ),
@@ -509,12 +610,7 @@ REFERENCE = (
         writes=task(T.RESIZE_PREP),
         effects=MOVING,
         success=(done(V.RESIZED, *RESIZE_PATH, effects=MOVED),),
-        failures=(
-            back("no-valid-host", T.RESIZE_PREP),
-            fails("reschedule-exhausted", T.RESIZE_PREP),
-            back("disk-not-movable", T.RESIZE_MIGRATING),
-            fails("driver-error", *RESIZE_PATH[1:]),
-        ),
+        failures=MOVE_FAILURES,
         assumes=(
             HOSTS_UP,
             Assumption(
@@ -534,7 +630,11 @@ REFERENCE = (
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.RESUMING),
         success=(done(V.ACTIVE, T.RESUMING),),
-        failures=(back("not-supported", T.RESUMING), fails("driver-error", T.RESUMING)),
+        failures=(
+            back("network-failure", T.RESUMING),
+            back("not-supported", T.RESUMING),
+            fails("driver-error", T.RESUMING),
+        ),
         sources=Sources(
             "servers-actions: resume", "suspend_server:_resume", "API.resume", "suspend_server",
             "resume_instance"
@@ -547,12 +647,24 @@ REFERENCE = (
         guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:revert_resize",
         normal=202, errors=of(400, 401, 403, 404, 409),
-        writes=task(T.RESIZE_REVERTING),
+        writes=task(T.RESIZE_REVERTING, migration("reverting")),
+        effects={T.POWERING_OFF: REVERTED},
         success=(
             done(V.STOPPED, T.RESIZE_REVERTING, T.POWERING_OFF, when=WAS_STOPPED),
-            done(V.ACTIVE, T.RESIZE_REVERTING),
+            done(V.ACTIVE, T.RESIZE_REVERTING, effects=REVERTED),
         ),
-        failures=(fails("driver-error", T.RESIZE_REVERTING, T.POWERING_OFF),),
+        failures=(
+            Outcome("not-implemented", V.ACTIVE, (T.RESIZE_REVERTING,), effects=MOVE_FAILED),
+            Outcome(
+                "source-not-implemented", V.ACTIVE, (T.RESIZE_REVERTING,), effects=BACK_AND_FAILED
+            ),
+            fails("driver-error", T.RESIZE_REVERTING, effects=MOVE_FAILED),
+            fails("source-driver-error", T.RESIZE_REVERTING, effects=BACK_AND_FAILED),
+            fails("allocation-failed", T.RESIZE_REVERTING, effects=BACK_AND_FAILED),
+            fails(
+                "driver-error", T.POWERING_OFF, passing=(Passing(End.ORIGIN),), effects=MOVE_FAILED
+            ),
+        ),
         assumes=(NOT_RESIZED,),
         sources=Sources(
             "servers-actions: revertResize", "servers:_revert_resize", "API.revert_resize",
@@ -568,7 +680,11 @@ REFERENCE = (
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.POWERING_ON),
         success=(done(V.ACTIVE, T.POWERING_ON),),
-        failures=(back("driver-error", T.POWERING_ON),),
+        failures=(
+            back("network-failure", T.POWERING_ON),
+            back("not-implemented", T.POWERING_ON),
+            back("driver-error", T.POWERING_ON),
+        ),
         sources=Sources(
             "servers-actions: os-start", "servers:_start", "API.start", "servers",
             "start_instance"
@@ -625,7 +741,7 @@ REFERENCE = (
         normal=202, errors=of(401, 403, 404, 409, 501),
         writes=task(T.UNPAUSING),
         success=(done(V.ACTIVE, T.UNPAUSING),),
-        failures=(back("driver-error", T.UNPAUSING),),
+        failures=(back("not-implemented", T.UNPAUSING), back("driver-error", T.UNPAUSING)),
         sources=Sources(
             "servers-actions: unpause", "pause_server:_unpause", "API.unpause", "pause_server",
             "unpause_instance"
@@ -641,6 +757,7 @@ REFERENCE = (
         writes=task(T.UNRESCUING),
         success=(done(V.ACTIVE, T.UNRESCUING),),
         failures=(
+            back("network-failure", T.UNRESCUING),
             fails("driver-error", T.UNRESCUING),
             Outcome("not-implemented", V.ACTIVE, (T.UNRESCUING,)),
         ),
@@ -661,10 +778,7 @@ SISTER_PAGES = (
         guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-shelve:shelve",
         normal=202, errors=of(401, 403, 404, 409),
-        writes=(
-            Write({"task_state": T.SHELVING}, When(volume_backed=True)),
-            Write({"task_state": T.SHELVING}, effects=IMAGE_MADE),
-        ),
+        writes=task(T.SHELVING, IMAGE_OF_DISK_MADE),
         success=(
             done(V.SHELVED_OFFLOADED, T.SHELVING, when=When(volume_backed=True)),
             done(
@@ -679,8 +793,17 @@ SISTER_PAGES = (
             done(V.SHELVED, *SHELVE_PATH, effects=now(Moment.SHELVED)),
         ),
         failures=(
-            back("driver-error", T.SHELVING),
+            Outcome(
+                "image-create-failed", End.ORIGIN, (T.SHELVING,), When(volume_backed=False),
+                left=T.SHELVING, answer=500
+            ),
+            back("guest-missing", T.SHELVING),
+            back("image-deleted", *SHELVE_PATH),
             back("image-upload-failed", *SHELVE_PATH[1:]),
+            back("driver-error", T.SHELVING),
+            Outcome("network-failure", End.ORIGIN, (T.SHELVING,), When(volume_backed=True)),
+            Outcome("offload-failed", End.ORIGIN, (T.SHELVING,), When(volume_backed=True)),
+            Outcome("network-failure", V.SHELVED, ((V.SHELVED, T.SHELVING_OFFLOADING),)),
             Outcome("offload-failed", V.SHELVED, ((V.SHELVED, T.SHELVING_OFFLOADING),)),
         ),
         sources=Sources(
@@ -696,7 +819,10 @@ SISTER_PAGES = (
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.SHELVING_OFFLOADING),
         success=(done(V.SHELVED_OFFLOADED, T.SHELVING_OFFLOADING),),
-        failures=(back("driver-error", T.SHELVING_OFFLOADING),),
+        failures=(
+            back("network-failure", T.SHELVING_OFFLOADING),
+            back("driver-error", T.SHELVING_OFFLOADING),
+        ),
         sources=Sources(
             "other-actions: shelveOffload", "shelve:_shelve_offload", "API.shelve_offload",
             "shelve", "_shelve_offload_instance"
@@ -711,11 +837,20 @@ SISTER_PAGES = (
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.UNSHELVING),
         success=(
-            done(V.ACTIVE, T.UNSHELVING, T.POWERING_ON, when=When(vm_states=of(V.SHELVED))),
-            done(V.ACTIVE, T.UNSHELVING, T.SPAWNING),
+            done(
+                V.ACTIVE, T.UNSHELVING, T.POWERING_ON, when=When(vm_states=of(V.SHELVED)),
+                effects=IMAGE_OF_DISK_LOST
+            ),
+            done(
+                V.ACTIVE, T.UNSHELVING, T.SPAWNING,
+                effects=(*IMAGE_OF_DISK_LOST, *now(Moment.LAUNCHED))
+            ),
         ),
         failures=(
             back("no-valid-host", T.UNSHELVING),
+            back("scheduler-error", T.UNSHELVING),
+            back("network-failure", T.POWERING_ON),
+            back("network-failure", T.SPAWNING),
             Outcome("image-deleted", V.ERROR, (T.UNSHELVING,), left=T.UNSHELVING),
             back("driver-error"),
         ),
@@ -734,6 +869,7 @@ SISTER_PAGES = (
         answers={G.OFFERED: UNKNOWN_PARAMETER, G.LATE_VM_STATE: NOT_OFFLOADED},
         parameters=(Parameter("availability_zone", required=True, since="2.77"),),
         success=unshelve.success[1:],
+        failures=tuple(each for each in unshelve.failures if each.path != (T.POWERING_ON,)),
     ),
     replace(  # to a host
         unshelve_to_zone,
@@ -768,15 +904,21 @@ SISTER_PAGES = (
         policy=OWNER, rule="os_compute_api:os-deferred-delete:force",
         normal=202, errors=of(401, 403, 404, 409),
         writes=(
-            Write({"vm_state": V.DELETED, "task_state": None, "deleted": True}, NO_HOST),
-            Write({"task_state": T.DELETING}),
+            *(
+                Write(GONE, when, (*IMAGE_OF_SHELVED_LOST, *CONFIRMS), passing)
+                for when, passing in (
+                    (HOSTLESS_RESIZED, (Passing(End.ORIGIN, T.DELETING), *CONFIRMED)),
+                    (NO_HOST, (Passing(End.ORIGIN, T.DELETING),)),
+                )
+            ),
+            Write({"task_state": T.DELETING}, effects=IMAGE_OF_SHELVED_LOST),
         ),
         success=(
             done(End.GONE, when=NO_HOST),
-            done(End.GONE, T.DELETING, when=CONFIRMED_FIRST, passing=CONFIRMED),
+            done(End.GONE, T.DELETING, when=CONFIRMED_FIRST, passing=CONFIRMED, effects=CONFIRMS),
             done(End.GONE, T.DELETING),
         ),
-        failures=(fails("driver-error", T.DELETING),),
+        failures=(*CONFIRM_FAILURES, *DELETE_FAILURES),
         destructive=True,
         sources=Sources(
             "other-actions: forceDelete", "deferred_delete:_force_delete", "API.force_delete",
@@ -795,7 +937,11 @@ SISTER_PAGES = (
             Write({"vm_state": V.ACTIVE, "task_state": None}, NO_HOST),
             Write({"task_state": T.RESTORING}),
         ),
-        success=(done(V.ACTIVE, when=NO_HOST), done(V.ACTIVE, T.RESTORING)),
+        success=(
+            done(V.ACTIVE, when=NO_HOST),
+            Outcome("done", V.ACTIVE, (T.RESTORING,), ON_FAKE, keeps_power=True),
+            done(V.ACTIVE, T.RESTORING),
+        ),
         failures=(back("driver-error", T.RESTORING),),
         sources=Sources(
             "other-actions: restore", "deferred_delete:_restore", "API.restore",
@@ -815,21 +961,33 @@ SISTER_PAGES = (
         ),
         normal=200, errors=of(400, 401, 403, 404, 409),
         writes=task(T.REBUILDING, migration("accepted")),
+        effects={T.REBUILD_BLOCK_DEVICE_MAPPING: migration("pre-migrating")},
         success=(
-            done(
-                V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED,
-                passing=STARTED, effects=EVACUATED
-            ),
-            done(
-                V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF),
-                when=When(vm_states=of(V.ACTIVE), since="2.95"), passing=STARTED, effects=EVACUATED
-            ),
-            done(V.ACTIVE, *REBUILD_PATH, effects=EVACUATED),
+            EVACUATED_STOPPED,
+            replace(EVACUATED_STOPPED, when=When(since="2.95")),
+            EVACUATED_STARTED,
         ),
         failures=(
-            fails("no-valid-host", T.REBUILDING),
-            back("claim-failed", T.REBUILDING),
-            fails("driver-error"),
+            fails("no-valid-host", T.REBUILDING, passing=(), effects=migration("error")),
+            back("forced-no-valid-host", T.REBUILDING, effects=migration("error")),
+            stuck("scheduler-error", T.REBUILDING),
+            back("claim-failed", T.REBUILDING, effects=migration("failed")),
+            fails("not-supported", T.REBUILDING, effects=migration("pre-migrating", "failed")),
+            fails(
+                "server-group-violated", T.REBUILDING,
+                effects=migration("pre-migrating", "failed")
+            ),
+            fails(
+                "network-failure", T.REBUILDING, passing=(*NO_GUEST, *IN_ERROR),
+                effects=migration("pre-migrating", "failed")
+            ),
+            fails("volume-failed", T.REBUILD_BLOCK_DEVICE_MAPPING, effects=migration("failed")),
+            back("not-implemented", *REBUILD_PATH[1:], effects=migration("failed")),
+            fails("driver-error", *REBUILD_PATH[1:], effects=migration("failed")),
+            fails(
+                "driver-error", (V.ACTIVE, T.POWERING_OFF), passing=(Passing(V.ACTIVE),),
+                effects=migration("failed")
+            ),
         ),
         assumes=(
             Assumption(
@@ -853,12 +1011,7 @@ SISTER_PAGES = (
         writes=task(T.RESIZE_PREP),
         effects=MOVING,
         success=(done(V.RESIZED, *RESIZE_PATH, effects=MOVED),),
-        failures=(
-            back("no-valid-host", T.RESIZE_PREP),
-            fails("reschedule-exhausted", T.RESIZE_PREP),
-            back("disk-not-movable", T.RESIZE_MIGRATING),
-            fails("driver-error", *RESIZE_PATH[1:]),
-        ),
+        failures=MOVE_FAILURES,
         assumes=(HOSTS_UP,),
         sources=Sources(
             "other-actions: migrate", "migrate_server:_migrate", "API.resize", "migrate_server",
@@ -870,6 +1023,7 @@ SISTER_PAGES = (
         rule="os_compute_api:os-migrate-server:migrate:host",
         since="2.56", ignored_before="2.56",
         parameters=(Parameter("host", required=True, since="2.56"),),
+        failures=MOVE_TO_HOST_FAILURES,
     ),
     live_migrate := Action(
         name=A.LIVE_MIGRATE, title="Live-Migrate Server", label="os-migrateLive",
@@ -885,14 +1039,40 @@ SISTER_PAGES = (
         writes=task(T.MIGRATING),
         success=(done(
             End.ORIGIN, T.MIGRATING,
-            effects=migration("accepted", "queued", "preparing", "running", "completed")
+            effects=(*LIVE_MOVING, *migration("completed"))
         ),),
         failures=(
-            back("no-valid-host", T.MIGRATING),
-            back("pre-check-failed", T.MIGRATING),
-            back("rolled-back", T.MIGRATING),
-            Outcome("rollback-failed", End.ORIGIN, (T.MIGRATING,), left=T.MIGRATING),
-            fails("driver-error", T.MIGRATING),
+            back("no-valid-host", T.MIGRATING, effects=migration("accepted", "error")),
+            back("pre-check-failed", T.MIGRATING, effects=migration("accepted", "error")),
+            *(
+                fails(name, T.MIGRATING, passing=(), effects=migration("accepted", "error"))
+                for name in ("scheduler-error", "check-crashed")
+            ),
+            stuck("not-submitted", T.MIGRATING, effects=migration("accepted", "queued")),
+            stuck("not-started", T.MIGRATING, effects=migration("accepted", "queued", "error")),
+            back(
+                "rolled-back", T.MIGRATING, effects=(*LIVE_PREPARED, *migration("error", "failed"))
+            ),
+            back(
+                "rolled-back-in-transfer", T.MIGRATING,
+                effects=(*LIVE_MOVING, *migration("failed"))
+            ),
+            stuck("rollback-failed", T.MIGRATING, effects=(*LIVE_PREPARED, *migration("error"))),
+            *(
+                fails(
+                    name, T.MIGRATING, passing=passing, effects=(*LIVE_MOVING, *migration("error"))
+                )
+                for name, passing in (
+                    ("driver-error", ()),
+                    ("rollback-failed-in-transfer", ()),
+                    ("post-migration-failed", (Passing(End.ORIGIN),)),
+                )
+            ),
+            fails(
+                "destination-failed", T.MIGRATING,
+                passing=(Passing(V.ERROR, power=PowerState.NOSTATE),),
+                effects=(*LIVE_MOVING, *migration("error"))
+            ),
         ),
         sources=Sources(
             "other-actions: os-migrateLive", "migrate_server:_migrate_live", "API.live_migrate",
@@ -1042,24 +1222,53 @@ SISTER_PAGES = (
         policy=OWNER, rule="os_compute_api:servers:delete",
         normal=204, errors=of(401, 403, 404, 409),
         writes=(
-            Write({"vm_state": V.DELETED, "task_state": None, "deleted": True}, NO_HOST),
-            Write({"task_state": T.SOFT_DELETING}, SOFT_DELETES, now(Moment.DELETED)),
-            Write({"task_state": T.DELETING}),
+            Write(
+                GONE, replace(SOFT_DELETES, host=False, vm_states=of(V.RESIZED)), CONFIRMS,
+                (
+                    Passing(End.ORIGIN, T.SOFT_DELETING), *CONFIRMED,
+                    Passing(End.POWER_STATE, T.SOFT_DELETING), Passing(V.SOFT_DELETED)
+                )
+            ),
+            Write(
+                GONE, replace(SOFT_DELETES, host=False), IMAGE_OF_SHELVED_LOST,
+                (Passing(End.ORIGIN, T.SOFT_DELETING), Passing(V.SOFT_DELETED))
+            ),
+            *(
+                Write(GONE, when, (*IMAGE_OF_SHELVED_LOST, *CONFIRMS), passing)
+                for when, passing in (
+                    (HOSTLESS_RESIZED, (Passing(End.ORIGIN, T.DELETING), *CONFIRMED)),
+                    (NO_HOST, (Passing(End.ORIGIN, T.DELETING),)),
+                )
+            ),
+            Write(
+                {"task_state": T.SOFT_DELETING}, SOFT_DELETES,
+                (*now(Moment.DELETED), *IMAGE_OF_SHELVED_LOST)
+            ),
+            Write({"task_state": T.DELETING}, effects=IMAGE_OF_SHELVED_LOST),
         ),
         success=(
             done(End.GONE, when=NO_HOST),
             done(
                 V.SOFT_DELETED, T.SOFT_DELETING,
-                when=When(vm_states=of(V.RESIZED), option="reclaim_instance_interval > 0"),
-                passing=(*CONFIRMED, Passing(End.POWER_STATE, "kept"))
+                when=replace(SOFT_DELETES, vm_states=of(V.RESIZED)),
+                effects=CONFIRMS, passing=(*CONFIRMED, Passing(End.POWER_STATE, "kept"))
             ),
             done(V.SOFT_DELETED, T.SOFT_DELETING, when=SOFT_DELETES),
-            done(End.GONE, T.DELETING, when=CONFIRMED_FIRST, passing=CONFIRMED),
+            done(End.GONE, T.DELETING, when=CONFIRMED_FIRST, passing=CONFIRMED, effects=CONFIRMS),
             done(End.GONE, T.DELETING),
         ),
         failures=(
-            fails("driver-error", T.DELETING),
-            Outcome("soft-delete-failed", End.ORIGIN, (T.SOFT_DELETING,), SOFT_DELETES),
+            *CONFIRM_FAILURES,
+            Outcome(
+                "confirm-failed", V.ERROR, (T.SOFT_DELETING,), CONFIRMED_FIRST,
+                left=T.SOFT_DELETING, effects=MOVE_FAILED, answer=500
+            ),
+            *DELETE_FAILURES,
+            Outcome(
+                "soft-delete-failed", End.POWER_STATE, (T.SOFT_DELETING,), CONFIRMED_FIRST,
+                effects=CONFIRMS, passing=(*CONFIRMED, Passing(End.POWER_STATE, "kept"))
+            ),
+            back("soft-delete-failed", T.SOFT_DELETING),
         ),
         destructive=True,
         sources=Sources(
@@ -1095,16 +1304,22 @@ SISTER_PAGES = (
             ),
         ),
         success=(
-            done(
-                V.ACTIVE,
-                (V.BUILDING, T.SCHEDULING), (V.BUILDING, None), (V.BUILDING, T.NETWORKING),
-                (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING),
-                effects=now(Moment.LAUNCHED)
-            ),
+            done(V.ACTIVE, *BUILD_PATH, effects=now(Moment.LAUNCHED)),
         ),
         failures=(
-            Outcome("no-valid-host", V.ERROR, ((V.BUILDING, T.SCHEDULING),)),
-            fails("driver-error"),
+            *(
+                fails(name, (V.BUILDING, T.SCHEDULING), passing=())
+                for name in ("no-valid-host", "scheduler-error")
+            ),
+            *(
+                fails(name, *BUILD_PATH[1:], passing=())
+                for name in ("build-aborted", "driver-error")
+            ),
+            Outcome("rescheduled", V.BUILDING, BUILD_PATH[1:], left=T.SCHEDULING, goes_on=True),
+            fails(
+                "reschedule-exhausted", *BUILD_PATH[1:],
+                passing=(Passing(V.BUILDING, T.SCHEDULING),)
+            ),
         ),
         sources=Sources(
             "other-actions: POST /servers", "servers:create", "API.create", "servers",
@@ -1126,6 +1341,7 @@ UNUSED_TASKS = {T.RESIZE_CONFIRMING: "named by Nova and never set by it"}
 POWER_STATES = {
     ComputeDriver.LIBVIRT: {
         V.ACTIVE: PowerState.RUNNING,
+        V.SOFT_DELETED: PowerState.SHUTDOWN,
         V.PAUSED: PowerState.PAUSED,
         V.SUSPENDED: PowerState.SHUTDOWN,
         V.STOPPED: PowerState.SHUTDOWN,

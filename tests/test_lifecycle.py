@@ -26,7 +26,7 @@ from serverfsm import (
 )
 from serverfsm.lifecycle import GONE, Cause, Edge, State, edges, state_name
 from serverfsm.record import finish, progress, reached
-from serverfsm.rows import Action, End, Outcome, Timer
+from serverfsm.rows import Action, End, Outcome, Reaction, Timer
 from serverfsm.step import accept
 
 BOOKS = (API_REFERENCE, NOVA_34)
@@ -118,6 +118,11 @@ TRAJECTORIES = """
 """  # noqa: E501
 LINES = [line.strip() for line in TRAJECTORIES.strip().splitlines()]
 
+# Ends that the reference promises and Nova does not come to: `evacuate-error-starts`.
+PROMISED: dict[tuple[Rulebook, str, State], set[State]] = {
+    (API_REFERENCE, "evacuate", (VmState.ERROR, None)): {(VmState.STOPPED, None)}
+}
+
 
 def parsed(line: str) -> tuple[str, list[State]]:
     """The action of a trajectory, and its states in order."""
@@ -191,7 +196,8 @@ def test_no_run_ends_where_none_was_seen_to_end(action: str, rulebook: Rulebook)
             if edge.event == action and edge.start == start and edge.end[1] is not None
         }
         found = {end for each in first for state in reachable(each, steps) for end in ends[state]}
-        assert found == measured, (action, state_name(start))
+        promised = PROMISED.get((rulebook, action, start), set())
+        assert found == measured | promised, (action, state_name(start))
 
 
 def test_the_trajectories_are_all_read() -> None:
@@ -210,6 +216,11 @@ def test_an_edge_says_whose_it_is(rulebook: Rulebook) -> None:
     timers = 0
     for edge in found:
         name, dot, ending = edge.event.partition(".")
+        if isinstance(edge.row, Reaction):
+            assert (name, edge.outcome) == (edge.row.name, None)
+            assert edge.row.guest is None or PowerState[ending] in edge.row.guest
+            assert edge.cause is edge.row.cause
+            continue
         if edge.cause is Cause.TIMER:
             assert isinstance(edge.row, Timer)
             assert edge.event == edge.row.option
@@ -238,7 +249,10 @@ def test_an_outcome_strikes_where_a_run_passes(rulebook: Rulebook) -> None:
     passed = defaultdict(set)
     for edge in edges(rulebook):
         name, dot, ending = edge.event.partition(".")
-        if not dot or ending == "progress":
+        if isinstance(edge.row, Reaction):
+            if edge.row.then is not None:
+                passed[edge.row.then.value].add(edge.end)
+        elif not dot or ending == "progress":
             passed[name].add(edge.end)
     assert {
         f"{edge.event} in {state_name(edge.start)}"
