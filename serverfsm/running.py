@@ -13,7 +13,7 @@ from serverfsm.requests import Guard
 from serverfsm.rows import Action, Outcome, Step
 from serverfsm.states import TaskState, VmState
 
-__all__ = ["DONE", "PROGRESS", "due", "state_at", "ways", "words"]
+__all__ = ["DONE", "PROGRESS", "due", "goes_on", "state_at", "ways", "words"]
 
 PROGRESS, DONE = "progress", "done"
 
@@ -33,7 +33,7 @@ def due(request: Request, word: str) -> Iterator[tuple[Outcome, Step | None]]:
             return
     elif word == DONE:
         for outcome, place in ways(request):
-            if place + 1 == len(outcome.path) and (outcome.path or not row.writes_state):
+            if place + 1 == len(outcome.path) and goes_on(row, outcome):
                 yield outcome, None
             return
     else:
@@ -43,23 +43,34 @@ def due(request: Request, word: str) -> Iterator[tuple[Outcome, Step | None]]:
 
 
 def ways(request: Request) -> Iterator[tuple[Outcome, int]]:
-    """Every way to succeed on which the server is, with its place on it; -1 before the first."""
+    """Every way to succeed on which the server is, with its place on it; -1 before the first.
+
+    Where the vm_state is still that of the origin, the first outcome that holds is the way.
+    """
+    is_decided = False
     for outcome in request.row.success:
-        if not outcome.path:
-            if _is_idle_origin(request) and _holds(request, outcome, None):
-                yield outcome, -1
-            continue
+        is_the_way = not is_decided and _holds(request, outcome, None)
         for place, step in enumerate(outcome.path):
-            if _is_at(step, request) and _holds(request, outcome, step):
+            if not _is_at(step, request):
+                continue
+            if is_the_way or (isinstance(step, tuple) and _holds(request, outcome, step)):
                 yield outcome, place
+        if is_the_way and not outcome.path and _is_idle_origin(request):
+            yield outcome, -1
+        is_decided = is_decided or is_the_way
 
 
 def _strikes(request: Request, failure: Outcome) -> bool:
-    if not any(True for _ in ways(request)):
+    if not any(goes_on(request.row, outcome) for outcome, _ in ways(request)):
         return False
     if not failure.path:
         return _holds(request, failure, None)
     return any(_is_at(step, request) and _holds(request, failure, step) for step in failure.path)
+
+
+def goes_on(row: Action, outcome: Outcome) -> bool:
+    """Whether anything follows acceptance on this way: else what that wrote was all."""
+    return bool(outcome.path) or not row.writes_state
 
 
 def _is_at(step: Step, request: Request) -> bool:

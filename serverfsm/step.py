@@ -18,7 +18,7 @@ from serverfsm.record import finish, passing, progress, require_states, written
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
 from serverfsm.rows import Action, Effect, End, Outcome, Reaction, Timer, Write
 from serverfsm.rulebook import API_REFERENCE, Rulebook
-from serverfsm.running import DONE, PROGRESS, due, state_at, ways, words
+from serverfsm.running import DONE, PROGRESS, due, goes_on, state_at, ways, words
 from serverfsm.server import Server
 from serverfsm.states import PowerState, TaskState
 from serverfsm.table import REACTIONS as TABLE
@@ -83,6 +83,8 @@ def accept(
     book = rulebook.having(options)
     verdict = check(server, action, actor=actor, microversion=microversion, rulebook=book)
     event = verdict.action.value
+    if verdict.allowed and server is not None:
+        require_states(server)
     if verdict.guard is not None:
         return _begun(verdict.request, verdict.guard.set, event, verdict)
     refusal, request = verdict.refusal, verdict.request
@@ -101,8 +103,8 @@ def _begun(
     seen = request.server
     shown = () if seen is None else passing(seen, write.passing, request.rulebook)
     on_the_way = ways(replace(request, server=after)) if row.sources.run else ()
-    goes_on = any(outcome.path or not row.writes_state for outcome, _ in on_the_way)
-    then = row.name if goes_on else None
+    has_more = any(goes_on(row, outcome) for outcome, _ in on_the_way)
+    then = row.name if has_more else None
     return Step(after, verdict, event, then, _holding(request, write.effects), shown)
 
 
@@ -234,7 +236,8 @@ def events(
 ) -> tuple[str, ...]:
     """Return every event that `advance` would carry out now, in the table's order.
 
-    What depends on the guest, "power-sync" and "compute-restart", always may and is left out.
+    What depends on the guest, "power-sync" and "compute-restart", always may and is left out; so
+    is work that neither changes the server nor has an effect.
 
     >>> events(Server("active", "pausing"))
     ('pause.done', 'pause.not-implemented', 'pause.driver-error')
@@ -245,8 +248,9 @@ def events(
     for row in book:
         request = Request(row, server, Actor.ADMIN, version, book)
         for word in words(row):
-            if next(due(request, word), None) is not None:
-                found[f"{row.name}.{word}"] = None
+            event = f"{row.name}.{word}"
+            if next(due(request, word), None) is not None and _shows(server, event, version, book):
+                found[event] = None
     for option, timer in TIMERS_BY_OPTION.items():
         if (timer.event is not None or timer.end is not None) and concerns(timer, server):
             found[option] = None
@@ -287,6 +291,11 @@ def overtake(
     return Step(server, None, event)
 
 
+def _shows(server: Server, event: str, version: Microversion, book: Rulebook) -> bool:
+    step = attempt(server, event, microversion=version, rulebook=book)
+    return step is not None and (step.server != server or bool(step.effects))
+
+
 def follow(
     server: Server | None,
     action: ActionName | str,
@@ -323,6 +332,8 @@ def follow(
     if verdict is None or not verdict.allowed or now is None:
         return (first,)
     name = verdict.action
+    if first.then is None and failure == DONE:
+        return (first,)
     final = f"{name}.{failure}"
     while True:
         request, word = _asked(now, final, microversion, book)
@@ -339,8 +350,6 @@ def follow(
         steps.append(advance(now, f"{name}.{PROGRESS}", microversion=microversion, rulebook=book))
         now = steps[-1].server
         assert now is not None
-    if failure == DONE:
-        return tuple(steps)  # what acceptance wrote was all
     raise ImpossibleEventError(
         f"{final} does not strike{f' at {at}' if at else ''} on the way that begins with "
         f"{_text(server)}"

@@ -233,10 +233,10 @@ def explained(run: Run) -> str | None:
         return "refused for what lies outside the server: a quota, an image, a console type"
     if run.failure == "image-create-failed":
         return "the effect is that of acceptance, and comes before the failure"
-    if run.failure == "no-host" and (run.request or run.action in ("delete", "forceDelete")):
-        return "a record without a host that no cloud has, or of another image"
-    if run.failure == "rescheduled" and run.vm_state == "active" and run.action == "migrate":
-        return "the first host fails on the record of the action, which the bench has put back"
+    if run.failure == "no-host" and run.request:
+        return "which image is asked for is not known to the library"
+    if "(no-host)" in run.origin and run.action in ("delete", "forceDelete"):
+        return "destroyed at once; the library shows what a host that is down does"
     if run.request == "rotation-0":
         return "the backups that are rotated away are not the server's state"
     return None
