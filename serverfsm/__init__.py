@@ -13,7 +13,9 @@ from serverfsm.requests import FIRST, LATEST, ActionName, Actor, Microversion, P
 from serverfsm.rulebook import API_REFERENCE, NOVA_34, Rulebook
 
 if TYPE_CHECKING:
+    from serverfsm.clock import tick
     from serverfsm.errors import (
+        BadCostError,
         BadOptionError,
         ImpossibleEventError,
         MalformedServerError,
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
         UnknownMicroversionError,
         UnknownOptionError,
         UnknownRulebookError,
+        UnknownServerError,
         UnknownStateError,
         UnknownWordError,
     )
     from serverfsm.guards import CompareAndSwap, Reason, Refusal
     from serverfsm.lifecycle import edges
     from serverfsm.options import Options
+    from serverfsm.planning import Plan, plan
     from serverfsm.server import Server
     from serverfsm.states import (
         ComputeDriver,
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     )
     from serverfsm.step import Step, accept, advance, events, follow
     from serverfsm.verdict import Fault, RefusedError, Verdict
+    from serverfsm.verification import verify
+    from serverfsm.waiting import Waiter, WaitState, waiter
 
 __all__ = [
     "API_REFERENCE",
@@ -50,6 +56,7 @@ __all__ = [
     "NOVA_34",
     "ActionName",
     "Actor",
+    "BadCostError",
     "BadOptionError",
     "CompareAndSwap",
     "ComputeDriver",
@@ -59,6 +66,7 @@ __all__ = [
     "MalformedServerError",
     "Microversion",
     "Options",
+    "Plan",
     "Policy",
     "PowerState",
     "Reason",
@@ -66,6 +74,7 @@ __all__ = [
     "RefusedError",
     "Rulebook",
     "Server",
+    "Simulation",
     "Status",
     "Step",
     "TableError",
@@ -76,10 +85,13 @@ __all__ = [
     "UnknownMicroversionError",
     "UnknownOptionError",
     "UnknownRulebookError",
+    "UnknownServerError",
     "UnknownStateError",
     "UnknownWordError",
     "Verdict",
     "VmState",
+    "WaitState",
+    "Waiter",
     "__version__",
     "accept",
     "advance",
@@ -88,14 +100,20 @@ __all__ = [
     "edges",
     "events",
     "follow",
+    "plan",
     "status_of",
+    "tick",
+    "verify",
+    "waiter",
 ]
 
 __version__ = "0.1.0"
 
 # The rest is imported when it is first asked for, so that importing the package stays cheap.
 _MODULES = {
+    "clock": ("tick",),
     "errors": (
+        "BadCostError",
         "BadOptionError",
         "ImpossibleEventError",
         "MalformedServerError",
@@ -106,12 +124,14 @@ _MODULES = {
         "UnknownMicroversionError",
         "UnknownOptionError",
         "UnknownRulebookError",
+        "UnknownServerError",
         "UnknownStateError",
         "UnknownWordError",
     ),
     "guards": ("CompareAndSwap", "Reason", "Refusal"),
     "lifecycle": ("edges",),
     "options": ("Options",),
+    "planning": ("Plan", "plan"),
     "server": ("Server",),
     "states": (
         "ComputeDriver",
@@ -122,8 +142,11 @@ _MODULES = {
         "VmState",
         "status_of",
     ),
+    "simulation": ("Simulation",),
     "step": ("Step", "accept", "advance", "events", "follow"),
     "verdict": ("Fault", "RefusedError", "Verdict"),
+    "verification": ("verify",),
+    "waiting": ("WaitState", "Waiter", "waiter"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -33,7 +33,7 @@ from serverfsm.verdict import Verdict
 
 __all__ = ["app", "run"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="serverfsm",
     help="What may be done to an OpenStack server now, and if not, why not.",
     no_args_is_help=True,
@@ -104,7 +104,7 @@ ServerArgument = Annotated[
     ),
 ]
 
-API_REFERENCE_BOOK = next(iter(Book))
+API_REFERENCE_BOOK: Book = next(iter(Book))
 
 
 @app.command("allowed")
@@ -475,3 +475,7 @@ def _print_table(rules: Rulebook) -> None:
             " ".join(row["success"]["statuses"]) if row["during"]["task_states"] else "",
         )
     console.print(table)
+
+
+# Commands in files of their own; importing one registers it with `app`.
+from serverfsm import cli_lifecycle, cli_wait  # noqa: E402, F401
