@@ -66,9 +66,18 @@ def _verdict(request: Request) -> Verdict:
         refusal = _unknown(refusal, row)
     if refusal is None:
         return Verdict(True, row.normal, Reason.OK, None, (), request)
-    unless = row.backing.unless if refusal.guard is Guard.BACKING and row.backing else None
-    depends_on = () if unless is None else (f"whether {unless}",)
+    depends_on = _might_help(request) if refusal.guard is Guard.BACKING else ()
     return Verdict(False, refusal.code, refusal.reason, refusal, depends_on, request)
+
+
+def _might_help(request: Request) -> tuple[str, ...]:
+    """What outside the server decides whether a volume-backed one is refused after all."""
+    backing = request.row.backing
+    if backing is None or backing.unless is None:
+        return ()
+    since = backing.unless_since
+    helps = since is None or request.microversion >= since
+    return (f"whether {backing.unless}",) if helps else ()
 
 
 _BEFORE_THE_STATE = frozenset(

@@ -6,12 +6,14 @@ table with each `nova` value put in its column. A column `answers.lock` is the a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from serverfsm.requests import ActionName as A
 from serverfsm.requests import Guard, Policy
-from serverfsm.rows import Answer, Backing, Deviation
+from serverfsm.rows import Answer, Backing, Deviation, Outcome, When
 from serverfsm.states import Status
 from serverfsm.states import VmState as V
-from serverfsm.table import ANSWERS, NOT_RESCUABLE, of
+from serverfsm.table import ANSWERS, EVACUATED_STARTED, EVACUATED_STOPPED, NOT_RESCUABLE, of
 
 __all__ = ["DEVIATIONS"]
 
@@ -26,6 +28,12 @@ def crash(exception: str) -> Answer:
     )
 
 
+def outcomes_of_evacuate(stops: When) -> tuple[Outcome, ...]:
+    """An evacuated server is stopped where it was before, or this holds; else it is started."""
+    return EVACUATED_STOPPED, replace(EVACUATED_STOPPED, when=stops), EVACUATED_STARTED
+
+
+MAKE_IMAGES = of(A.CREATE_IMAGE, A.CREATE_BACKUP, A.SHELVE)
 LOCKED, NO_HOST, BUSY = ANSWERS[Guard.LOCK], ANSWERS[Guard.HOST], ANSWERS[Guard.TASK_STATE]
 
 DEVIATIONS = (
@@ -58,10 +66,17 @@ DEVIATIONS = (
     ),
     Deviation(
         name="rescue-volume", action=A.RESCUE, column="backing",
-        reference=Backing(NOT_RESCUABLE, until="2.87"), nova=Backing(NOT_RESCUABLE),
+        reference=Backing(NOT_RESCUABLE, until="2.87"),
+        nova=Backing(
+            NOT_RESCUABLE,
+            unless="the server's own image has hw_rescue_device and hw_rescue_bus, and its host "
+            "can rescue volumes",
+            unless_since="2.87"
+        ),
         documented="Volume-backed servers are supported from microversion 2.87.",
-        observed="They are only with a rescue image made for it: without one, 400 at every "
-        "microversion.",
+        observed="They are only with a rescue image made for it: without rescue_image_ref Nova "
+        "takes the server's own for one, and answers 400 unless that has the properties "
+        "hw_rescue_device and hw_rescue_bus.",
         evidence="servers-actions: rescue; nova.compute.api:API.rescue",
     ),
     Deviation(
@@ -110,10 +125,13 @@ DEVIATIONS = (
     *(
         Deviation(
             name=f"{name}-no-host-crash", action=name, column=f"answers.{guard}",
-            reference=NO_HOST, nova=crash("NovaException"),
-            documented="The codes listed for it are client errors, and 501.",
+            reference=NO_HOST, nova=replace(crash("NovaException"), too_late=True),
+            documented="409 is listed for a conflict; no 500 is.",
             observed="Where no host holds the server Nova writes the task_state, then answers 500 "
-            "from inside its RPC layer and leaves the task behind. It should answer 409 before.",
+            "from inside its RPC layer and leaves the task behind"
+            f"{', and an image in Glance' if name in MAKE_IMAGES else ''}. It should answer 409 "
+            "before. With API calls alone: shelve and offload, os-resetState to active, then "
+            "pause gives 500.",
             evidence=f"reference: {name}; measured without a host: {name}",
         )
         for name, guard in (
@@ -158,6 +176,47 @@ DEVIATIONS = (
             evidence=f"reference: {name}; nova.api.openstack.compute expected_errors",
         )
         for name in (A.SHELVE, A.SHELVE_OFFLOAD, A.SUSPEND)
+    ),
+    *(
+        Deviation(
+            name=f"{name}-400", action=name, column="errors",
+            reference=errors, nova=errors | of(400),
+            documented="400 is not among the error codes.",
+            observed="Nova answers 400 to a body that its schema does not allow"
+            f"{', from 2.73 on' if name is A.LOCK else ''}.",
+            evidence=f"reference: {name}; nova.api.validation",
+        )
+        for name, errors in (
+            (A.LOCK, of(401, 403, 404)),
+            (A.REBOOT_SOFT, of(401, 403, 404, 409)), (A.REBOOT_HARD, of(401, 403, 404, 409)),
+            (A.RESET_STATE_ACTIVE, of(401, 403, 404)), (A.RESET_STATE_ERROR, of(401, 403, 404)),
+            (A.GET_CONSOLE_OUTPUT, of(401, 403, 404, 409, 501)),
+        )
+    ),
+    *(
+        Deviation(
+            name=f"{name}-no-501", action=name, column="errors",
+            reference=errors, nova=errors - of(501),
+            documented="501 is among the error codes.",
+            observed="Nova answers before it asks the driver, so never 501: 202, and a rescue 200 "
+            "that ends in ERROR.",
+            evidence=f"reference: {name}; nova.compute.api casts; measured: {name}",
+        )
+        for name, errors in (
+            (A.PAUSE, of(401, 403, 404, 409, 501)), (A.UNPAUSE, of(401, 403, 404, 409, 501)),
+            (A.RESCUE, of(400, 401, 403, 404, 409, 501)),
+            (A.RESCUE_WITH_IMAGE, of(400, 401, 403, 404, 409, 501)),
+            (A.UNRESCUE, of(401, 403, 404, 409, 501)),
+        )
+    ),
+    Deviation(
+        name="evacuate-error-starts", action=A.EVACUATE, column="success",
+        reference=outcomes_of_evacuate(When(since="2.95")),
+        nova=outcomes_of_evacuate(When(vm_states=of(V.ACTIVE), since="2.95")),
+        documented="From microversion 2.95 the server remains stopped on the destination.",
+        observed="Nova starts a server that was in ERROR: it ends ACTIVE.",
+        evidence="other-actions: evacuate; "
+        "nova.compute.manager:ComputeManager._do_rebuild_instance",
     ),
     Deviation(
         name="reset-network-410", action=A.RESET_NETWORK, column="errors",

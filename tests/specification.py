@@ -692,13 +692,15 @@ LOCK_WRITES: dict[tuple[str, str, str], str] = {
 }
 
 # Volume-backed servers before a microversion: (action, microversion): answer. Both sources say so.
-# Rebuilding is accepted if the image is the one that the volume was made from: undecided.
+# Rebuilding is accepted if the image is the one that the volume was made from: undecided. So is
+# rescuing with no image named, from the microversion of UNDECIDED on, if the server's own image has
+# the properties of a rescue image: nova/compute/api.py, rescue().
 VOLUME_BACKED_BEFORE: dict[str, tuple[str, str]] = {
     "rebuild": ("2.93", "400 "),
     "rescue": ("2.87", NO_RESCUE),
     "rescue:rescue_image_ref": ("2.87", NO_RESCUE),
 }
-UNDECIDED = frozenset({"rebuild"})
+UNDECIDED = {"rebuild": "2.1", "rescue": "2.87"}
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ shows, 1 if Nova answered otherwise (it may have been mended), 2 for wrong use.
     --list   the names
     --all    each of them, with one Nova
 
-Nothing is sent on to conductor or compute, unless it is the hypervisor's part that is in question:
-what is shown is the answer, and what it left in the server's row. A port with an accelerator is
-written into the server's cached network information, for the fake hypervisor has none.
+Nothing is sent on to conductor or compute, unless it is the hypervisor's part that is in question,
+or what follows the answer: what is shown is the answer, and what is then in the server's row. A
+port with an accelerator is written into the server's cached network information, for the fake
+hypervisor has none.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from measure import ADDRESS, CALLS, VARIANTS
-from situations import Cell, added_and_missing, smallest
+from situations import FOLLOWED, Cell, added_and_missing, smallest
 
 from serverfsm import API_REFERENCE, NOVA_34, Actor, Server, Verdict, VmState
 from serverfsm.deviations import DEVIATIONS
@@ -42,6 +43,8 @@ UNKNOWN = "11111111-2222-4333-8444-555555555555"
 SERVER = "$SERVER"
 MESSAGE_WIDTH = 150
 REQUESTS = {variant.name: variant for variant in VARIANTS}
+#: How long an accepted request may take, in seconds.
+PATIENCE = 30
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,22 @@ class Asked:
 # The situation
 
 
+def states(server: Server | None) -> dict[str, str | None]:
+    """Return the columns in which a server's states are; of one that is gone none."""
+    if server is None:
+        return {}
+    return {
+        "vm_state": str(server.vm_state),
+        "task_state": server.task_state and str(server.task_state),
+    }
+
+
 def columns(cell: Cell) -> dict[str, Any]:
     """Return the columns of the server's row that make it the cell's."""
     server = cell.server
     if server is None:
         return {}
-    found: dict[str, Any] = {
-        "vm_state": str(server.vm_state),
-        "task_state": server.task_state and str(server.task_state),
-    }
+    found: dict[str, Any] = {**states(server)}
     if server.locked:
         found.update(locked=1, locked_by=str(server.locked_by))
     if not server.host:
@@ -88,18 +98,41 @@ def accelerate(cloud: Cloud, server: str) -> None:
     )
 
 
+def host_of(cloud: Cloud, server: str) -> str:
+    """Return the host on which the server is."""
+    ((host,),) = cloud.execute("SELECT host FROM instances WHERE uuid = ?", (server,))
+    return str(host)
+
+
+def lose_host(cloud: Cloud, server: str) -> None:
+    """Force the compute service of the server's host down."""
+    cloud.host_down(host_of(cloud, server))
+
+
+def make_rescuable(cloud: Cloud, server: str) -> None:
+    """Give the server's own image the properties of a rescue image."""
+    for name, value in (("device", "disk"), ("bus", "virtio")):
+        cloud.execute(
+            "INSERT INTO instance_system_metadata (instance_uuid, key, value, deleted)"
+            " VALUES (?, ?, ?, 0)",
+            (server, f"image_hw_rescue_{name}", value),
+        )
+
+
 @dataclass(frozen=True)
 class Provocation:
-    """What may bring about a code that the column `errors` lists and no guard answers with.
+    """What may bring about what no guard answers with: a code of the column `errors`, or an end.
 
     `prepare` changes the world; `argument` is sent in the place of the action's own; `lacking` is a
-    hypervisor that lacks the operation, which the request then reaches.
+    hypervisor that lacks the operation, which the request then reaches; with `followed` the request
+    is carried out, to its end.
     """
 
     what: str
     prepare: Callable[[Cloud, str], None] = lambda cloud, server: None
     argument: Any = None
     lacking: bool = False
+    followed: bool = False
 
 
 NONE = Provocation("")
@@ -111,28 +144,54 @@ PROVOCATIONS: Mapping[int, Sequence[Provocation]] = {
     ),
     501: (Provocation("a hypervisor that lacks the operation", lacking=True),),
 }
+#: By action: what makes Nova accept what the library says *maybe* to.
+HELP: Mapping[str, Provocation] = {
+    "rescue": Provocation("its own image made for rescuing", prepare=make_rescuable)
+}
+#: By action: how it is carried out; all others as they are.
+CARRIED_OUT: Mapping[str, Provocation] = {
+    "evacuate": Provocation("its host down", prepare=lose_host, followed=True)
+}
 
 
 @contextmanager
-def neighbours(cloud: Cloud, cell: Cell, server: str, lacking: bool) -> Iterator[None]:
-    """Provide what the request needs besides the server, and let nothing follow from it."""
+def neighbours(
+    cloud: Cloud, cell: Cell, server: str, provocation: Provocation = NONE
+) -> Iterator[None]:
+    """Provide what the request needs besides the server; let no more follow than is asked for."""
     key = cell.action.key
     floating: AbstractContextManager[None] = (
         cloud.floating_ip(server, ADDRESS) if "FloatingIp" in key else nullcontext()
     )
-    after: AbstractContextManager[Any] = (
-        cloud.failing(key, NotImplementedError()) if lacking else cloud.stubbed(CALLS)
-    )
+    after: AbstractContextManager[Any] = cloud.stubbed(CALLS)
+    if provocation.lacking:
+        after = cloud.failing(key, NotImplementedError())
+    elif provocation.followed:
+        after = nullcontext()
     with floating, after:
         yield
-        if lacking:
+        if provocation.lacking:
             settle(cloud, server)
+        elif provocation.followed:
+            finish(cloud, server, f"compute_{NOVA_34[cell.action].sources.run}")
 
 
 def settle(cloud: Cloud, server: str) -> None:
     """Wait until no task is under way, a few seconds at most."""
     end = time.monotonic() + 5
     while cloud.row(server)["task_state"] is not None and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def finish(cloud: Cloud, server: str, event: str) -> None:
+    """Wait until the server's last action has come to the end of this event."""
+    last = "SELECT max(id) FROM instance_actions WHERE instance_uuid = ?"
+    query = f"SELECT finish_time FROM instance_actions_events WHERE action_id = ({last})"
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = cloud.execute(f"{query} AND event = ?", (server, event))
+        if found and found[0][0] is not None:
+            return
         time.sleep(0.02)
 
 
@@ -174,7 +233,7 @@ class Bench:
         """Return the host on which the server is not."""
         from cloud import HOSTS
 
-        ((host,),) = self.cloud.execute("SELECT host FROM instances WHERE uuid = ?", (server,))
+        host = host_of(self.cloud, server)
         return next(each for each in HOSTS if each != host)
 
     def ask(
@@ -189,7 +248,8 @@ class Bench:
         volume = cell.server is not None and cell.server.volume_backed
         there = self.servers[volume]
         server = there if cell.server is not None else UNKNOWN
-        method, path, body = request_of(cell, self.other_host(there))
+        other_host = self.other_host(there)
+        method, path, body = request_of(cell, other_host)
         if provocation.argument is not None:
             body = {cell.action.key: provocation.argument}
         forced = columns(cell)
@@ -197,12 +257,13 @@ class Bench:
             cloud.force(server, **forced)
         provocation.prepare(cloud, server)
         before = cloud.row(there)
-        with neighbours(cloud, cell, server, provocation.lacking):
+        with neighbours(cloud, cell, server, provocation):
             reply = cloud.send(
                 cell.actor.value, method, path.replace(SERVER, server), body, str(cell.version)
             )
         left = {name: new for name, new in cloud.row(there).items() if new != before[name]}
         self.restore()
+        cloud.manager(other_host).driver.instances.pop(server, None)  # a guest that went there
         return Asked(
             cell,
             ", ".join(part for part in (in_words(forced, volume), provocation.what) if part),
@@ -274,6 +335,22 @@ def show_verdict(bench: Bench, deviation: Deviation) -> Iterator[Asked]:
         yield bench.ask(cell, said(ours), shows)
         if ours.refusal is not None and ours.refusal.guard is Guard.KNOWN:
             yield bench.ask(hidden(cell), said(ours), gives(ours.code))
+        if nova.maybe:
+            help_ = HELP[cell.action.key]
+            yield bench.ask(cell, said(ours), gives(NOVA_34[nova.action].normal), help_)
+
+
+def show_end(bench: Bench, deviation: Deviation) -> Iterator[Asked]:
+    """Let the request be carried out where the rulebooks see it end otherwise."""
+    for cell in smallest(deviation):
+        code = NOVA_34[cell.action].normal
+        ours, nova = (states(cell.follow(book)[-1].server) for book in (API_REFERENCE, NOVA_34))
+        expected = f"{code}, and in the end {', '.join(f'{k}={v}' for k, v in ours.items() if v)}"
+        how = CARRIED_OUT.get(cell.action.key, Provocation("", followed=True))
+        asked = bench.ask(cell, expected, gives(code), how)
+        found = {**states(cell.server), **asked.left}
+        shows = ours != nova and all(found[column] == nova[column] for column in nova)
+        yield replace(asked, shows=asked.shows and shows)
 
 
 def hidden(cell: Cell) -> Cell:
@@ -283,7 +360,11 @@ def hidden(cell: Cell) -> Cell:
 
 def show(bench: Bench, deviation: Deviation) -> bool:
     """Print one deviation as it is today; return whether it shows."""
-    showing = show_errors if deviation.column == "errors" else show_verdict
+    showing = show_verdict
+    if deviation.column == "errors":
+        showing = show_errors
+    elif deviation.column in FOLLOWED:
+        showing = show_end
     print(deviation.name)
     print(f"  reference  {deviation.documented} [{deviation.evidence}]")
     asked = list(showing(bench, deviation))

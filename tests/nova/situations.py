@@ -5,7 +5,7 @@ No Nova here: `deviation.py` sends them to a real one, `tests/test_deviations.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from itertools import product
 from typing import Any, NamedTuple
@@ -19,14 +19,16 @@ from serverfsm import (
     Microversion,
     Rulebook,
     Server,
+    Step,
     TaskState,
     Verdict,
     VmState,
     check,
+    follow,
 )
 from serverfsm.deviations import DEVIATIONS
 from serverfsm.requests import FIRST, LATEST
-from serverfsm.rows import Action, Deviation
+from serverfsm.rows import Action, Deviation, When
 from serverfsm.states import status_of
 
 Pair = tuple[VmState, TaskState | None]
@@ -39,6 +41,8 @@ CONDITIONS = tuple(product(LOCKS, YES_OR_NO, YES_OR_NO, YES_OR_NO))
 TASKS: tuple[TaskState | None, ...] = (None, *TaskState)
 #: How much further to look, where a deviation shows, for a cell where it shows better.
 FURTHER = 2
+#: Columns of what follows the answer, and shows in no verdict.
+FOLLOWED = frozenset({"success"})
 
 
 class Book(Rulebook):
@@ -77,11 +81,31 @@ class Cell(NamedTuple):
         """Return the verdict of this rulebook."""
         return check(self.server, self.action, self.actor, self.version, rulebook)
 
+    def follow(self, rulebook: Rulebook) -> tuple[Step, ...]:
+        """Return every step from the request to its end by this rulebook."""
+        return follow(
+            self.server,
+            self.action,
+            actor=self.actor,
+            microversion=self.version,
+            rulebook=rulebook,
+        )
+
 
 def answer(verdict: Verdict) -> tuple[Any, ...]:
     """Return what two rulebooks are compared by."""
     written = verdict.guard and verdict.guard.set
     return verdict.allowed, verdict.code, verdict.message, verdict.depends_on, written
+
+
+def course(cell: Cell, rulebook: Rulebook) -> tuple[Any, ...]:
+    """Return what comes of the request by this rulebook, step by step."""
+    return tuple((step.server, step.effects, step.passing) for step in cell.follow(rulebook))
+
+
+def shown_by(column: str) -> Callable[[Cell, Rulebook], tuple[Any, ...]]:
+    """Return what a deviation of this column shows in: what comes of a request, or its answer."""
+    return course if column in FOLLOWED else lambda cell, rulebook: answer(cell.ask(rulebook))
 
 
 # The space
@@ -98,6 +122,11 @@ def rows(action: ActionName) -> tuple[Action, ...]:
     )
 
 
+def whens(row: Action) -> tuple[When, ...]:
+    """Return every condition of what the row writes and of how it succeeds."""
+    return (*(write.when for write in row.writes), *(outcome.when for outcome in row.success))
+
+
 def kind_of(action: ActionName, pair: Pair) -> tuple[bool, ...]:
     """Return all that the rows tell about a pair of states."""
     vm_state, task_state = pair
@@ -110,7 +139,7 @@ def kind_of(action: ActionName, pair: Pair) -> tuple[bool, ...]:
                 row.vm_states,
                 row.volume_backed_vm_states,
                 row.late_vm_states,
-                *(write.when.vm_states for write in row.writes),
+                *(when.vm_states for when in whens(row)),
             )
         )
         told += (row.task_states is None or task_state in row.task_states,)
@@ -133,9 +162,10 @@ def versions(action: ActionName) -> tuple[Microversion, ...]:
     named: set[str | None] = {FIRST}
     for row in rows(action):
         named |= {row.since, row.until, row.ignored_before}
-        named |= {row.backing.until} if row.backing is not None else set()
-        for write in row.writes:
-            named |= {write.when.since, write.when.until}
+        if row.backing is not None:
+            named |= {row.backing.until, row.backing.unless_since}
+        for when in whens(row):
+            named |= {when.since, when.until}
     return tuple(sorted({Microversion(text) for text in named if text is not None}))
 
 
@@ -221,21 +251,21 @@ def smallest(deviation: Deviation) -> tuple[Cell, ...]:
     """Return the cells in which it shows, as few and as small as will do; at least one.
 
     For a column that verdicts show, one: best where only one of the rulebooks allows the request.
+    For one of FOLLOWED, one, in which something else comes of the accepted request.
     For `errors`, one for each code of `added_and_missing`, in that order: where Nova accepts the
     request as far as the library knows, or for a code below 500 that Nova never gives, where the
     reference would have it.
     """
     if deviation.column == "errors":
         return _of_errors(deviation)
-    without = book_without(deviation)
+    without, shown = book_without(deviation), shown_by(deviation.column)
     found: list[Cell] = []
     for cell in small_cells(deviation.action):
         if found and departures(cell) > departures(found[0]) + FURTHER:
             break
-        ours, nova = cell.ask(API_REFERENCE), cell.ask(NOVA_34)
-        if answer(cell.ask(without)) != answer(nova) != answer(ours):
+        if shown(cell, without) != shown(cell, NOVA_34) != shown(cell, API_REFERENCE):
             found.append(cell)
-            if ours.allowed is not nova.allowed:
+            if cell.ask(API_REFERENCE).allowed is not cell.ask(NOVA_34).allowed:
                 return (cell,)
     return tuple(found[:1])
 
