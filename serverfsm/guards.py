@@ -461,6 +461,7 @@ def condition_holds(request: Request, when: When) -> tuple[bool, tuple[str, ...]
     }
     among = {
         "vm_state": (when.vm_states, server.vm_state),
+        "task_state": (when.task_states, server.task_state),
         "power_state": (when.power_states, server.power_state),
         "vm_state_before_resize": (when.before_resize, server.vm_state_before_resize),
     }

@@ -174,7 +174,7 @@ def _success(row: Action, outcome: Outcome, origin: VmState) -> Iterator[Edge]:
     for start, end in pairwise(path):
         yield Edge(start, f"{row.name}.progress", end, Cause.SYSTEM, row, outcome)
     last = path[-1] if path else (origin, None)
-    for end in _ends(outcome, origin):
+    for end in _ends(outcome, (origin, None)):
         if path or end != last:
             yield Edge(last, f"{row.name}.done", end, Cause.SYSTEM, row, outcome)
 
@@ -190,15 +190,16 @@ def _failure(
     if not strikes and not row.during:
         starts[(origin, None)] = None
     for start in starts:
-        for end in _ends(failure, start[0]):
+        for end in _ends(failure, start):
             if start != end or failure.left is not None:
                 yield Edge(start, f"{row.name}.{failure.name}", end, Cause.FAILURE, row, failure)
 
 
-def _ends(outcome: Outcome, origin: VmState) -> list[State]:
+def _ends(outcome: Outcome, start: State) -> list[State]:
     if outcome.end is End.GONE:
         return [GONE]
-    return [(vm_state, outcome.left) for vm_state in outcome.ends(origin)]
+    left = start[1] if outcome.left == "kept" else outcome.left
+    return [(vm_state, left) for vm_state in outcome.ends(start[0])]
 
 
 def _ticking(timer: Timer, world: _World) -> Iterator[Edge]:

@@ -72,7 +72,7 @@ def finish(
     return replace(
         server,
         vm_state=end,
-        task_state=outcome.left,
+        task_state=server.task_state if outcome.left == "kept" else outcome.left,
         power_state=server.power_state if is_unasked else _power(server, end, rulebook),
         launched=server.launched or end is VmState.ACTIVE,
         host=not offloaded and (server.host or end is VmState.ACTIVE),

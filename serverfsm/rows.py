@@ -89,6 +89,7 @@ class When:
 
     Attributes:
         vm_states: the vm_state is one of these; in an outcome, that of the origin.
+        task_states: the task_state is one of these; None among them for none.
         host: a compute host holds the server, or (False) none does.
         volume_backed: the root disk is a volume, or (False) an image.
         launched: it ever ran, or (False) never did.
@@ -103,6 +104,7 @@ class When:
     """
 
     vm_states: frozenset[VmState] | None = None
+    task_states: frozenset[TaskState | None] | None = None
     host: bool | None = None
     volume_backed: bool | None = None
     launched: bool | None = None
@@ -247,7 +249,8 @@ class Outcome:
         path: success: the steps in order. Failure: the task_states at which it can strike;
             empty: at any of the action's.
         when: the condition; of several that fit, the first holds.
-        left: a task_state that Nova leaves behind though nothing is under way any more.
+        left: a task_state that Nova leaves behind though nothing is under way any more;
+            "kept": whatever it was.
         effects: what comes with it.
         passing: what shows for an instant on the way.
         answer: the code with which the request itself is answered then, where it waits for its
@@ -260,7 +263,7 @@ class Outcome:
     end: VmState | End
     path: tuple[Step, ...] = ()
     when: When = ALWAYS
-    left: TaskState | None = None
+    left: TaskState | Literal["kept"] | None = None
     effects: tuple[Effect, ...] = ()
     passing: tuple[Passing, ...] = ()
     answer: int | None = None

@@ -16,7 +16,7 @@ from serverfsm.guards import Request, compare_and_swap, condition_holds, first_f
 from serverfsm.options import Options
 from serverfsm.record import finish, passing, progress, require_states, written
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
-from serverfsm.rows import Action, Effect, End, Outcome, Reaction, Timer, Write
+from serverfsm.rows import Action, Effect, Outcome, Reaction, Timer, Write
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.running import DONE, PROGRESS, due, goes_on, state_at, ways, words
 from serverfsm.server import Server
@@ -196,9 +196,7 @@ def _reacted(
         if row.applies(server.vm_state, server.task_state, guest):
             power = guest if row.stores_power else server.power_state
             seen = replace(server, power_state=power)
-            outcome = Outcome("", row.end, left=_left(server, row.left))
-            after = seen if row.end is End.ORIGIN else finish(seen, outcome, book)
-            after = replace(after, task_state=outcome.left)
+            after = finish(seen, Outcome("", row.end, left=row.left), book)
             shown = passing(seen, row.passing, book)
             return Step(after, None, event, row.then, row.effects, shown)
     return None
@@ -281,14 +279,37 @@ def overtake(
     >>> str(overtake(deleting, ActionName.REBOOT_SOFT, TaskState.REBOOT_STARTED).server.task_state)
     'None'
     """
+    return overtakings(server, action, at, rulebook=rulebook.having(options))[0]
+
+
+def overtakings(
+    server: Server, action: ActionName, at: TaskState | None, *, rulebook: Rulebook
+) -> tuple[Step, ...]:
+    """Return all that `overtake` may lead to, the likeliest first: how far work was may matter."""
     require_states(server)
-    book, event = rulebook.having(options), f"{action}.{OVERTAKEN}"
-    for outcome in book[action].overtaken:
-        if not outcome.path or at in outcome.path:
-            shown = passing(server, outcome.passing, book)
-            after = finish(server, outcome, book)
-            return Step(after, None, event, None, outcome.effects, shown)
-    return Step(server, None, event)
+    row, event = rulebook[action], f"{action}.{OVERTAKEN}"
+    request = Request(row, server, Actor.ADMIN, LATEST, rulebook)
+    found = tuple(
+        _overtaken(request, outcome, event)
+        for outcome in (() if server.deleted else row.overtaken)
+        if not outcome.path or at in tasks_of(outcome)
+        if condition_holds(request, outcome.when)[0]
+    )
+    return found or (Step(server, None, event),)
+
+
+def _overtaken(request: Request, outcome: Outcome, event: str) -> Step:
+    server, book = request.server, request.rulebook
+    assert server is not None
+    shown = passing(server, outcome.passing, book)
+    after = finish(server, outcome, book)
+    then = request.row.name if outcome.goes_on else None
+    return Step(after, None, event, then, _holding(request, outcome.effects), shown)
+
+
+def tasks_of(outcome: Outcome) -> tuple[TaskState | None, ...]:
+    """The task_states of an outcome's path."""
+    return tuple(step[1] if isinstance(step, tuple) else step for step in outcome.path)
 
 
 def _shows(server: Server, event: str, version: Microversion, book: Rulebook) -> bool:
@@ -379,7 +400,3 @@ def _near(event: object, row: Action | None, book: Rulebook) -> Iterable[str]:
     occasions = [f"{name}.{guest.name}" for name in REACTIONS for guest in PowerState]
     outcomes = [f"{row.name}.{word}" for row in book for word in words(row)]
     return [*outcomes, *occasions, *TIMERS_BY_OPTION]
-
-
-def _left(server: Server, left: TaskState | str | None) -> TaskState | None:
-    return left if isinstance(left, TaskState) else server.task_state if left == "kept" else None

@@ -12,7 +12,8 @@ To correct a rule, change it here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any, Literal, TypeVar
 
 from serverfsm.requests import ActionName, Guard, Policy
 from serverfsm.rows import (
@@ -140,6 +141,15 @@ def stuck(
     return Outcome(name, End.ORIGIN, (at,), left=at, effects=effects, passing=passing)
 
 
+def late(
+    end: VmState | End, *at: TaskState, when: When = ALWAYS,
+    left: TaskState | Literal["kept"] | None = None, passing: tuple[Passing, ...] = (),
+    goes_on: bool = False
+) -> Outcome:
+    """What work that was overtaken at this task_state still writes."""
+    return Outcome("overtaken", end, at, when, left, passing=passing, goes_on=goes_on)
+
+
 def task(state: TaskState, effects: Effects = ()) -> tuple[Write, ...]:
     return (Write({"task_state": state}, effects=effects),)
 
@@ -166,6 +176,7 @@ SOFT_DELETES = When(launched=True, option="reclaim_instance_interval > 0")
 GONE = {"vm_state": V.DELETED, "task_state": None, "deleted": True}
 FROM_STOPPED = When(vm_states=of(V.STOPPED))
 NO_HOST = When(host=False)
+NOT_RUNNING = frozenset(PowerState) - {PowerState.RUNNING}
 GUEST_RUNS = When(power_states=of(PowerState.RUNNING))
 WAS_STOPPED = When(before_resize=of(V.STOPPED))
 
@@ -206,6 +217,21 @@ MOVE_FAILURES = (
     back("swap-update-failed", T.RESIZE_MIGRATED, effects=MOVE_FAILED),
     fails("driver-error", *RESIZE_PATH[1:], effects=MOVE_FAILED),
     Outcome("not-implemented", V.ACTIVE, (T.RESIZE_FINISH,), effects=MOVE_FAILED),
+)
+# Its next save fails, and the failure is saved with the task_state that it would have had.
+MOVE_OVERTAKEN = (
+    *(late(V.ERROR, at, left=left) for at, left in pairwise(RESIZE_PATH)),
+    late(V.ERROR, T.RESIZE_FINISH),
+)
+DELETING = When(task_states=of(T.DELETING))
+NOT_DELETING = When(task_states=of(None, *T) - {T.DELETING})
+DELETING_OR_SOFT = When(task_states=of(T.DELETING, T.SOFT_DELETING))
+REBUILD_OVERTAKEN = (
+    late(V.ERROR, T.REBUILDING, left=T.REBUILDING, when=NOT_DELETING),
+    late(
+        V.ERROR, T.REBUILD_BLOCK_DEVICE_MAPPING, left=T.REBUILD_SPAWNING, when=NOT_DELETING
+    ),
+    late(V.ERROR, T.REBUILD_SPAWNING, T.POWERING_OFF, when=NOT_DELETING),
 )
 MOVE_TO_HOST_FAILURES = (  # where no other host would do
     *(each for each in MOVE_FAILURES if not any(at.vm_state is End.ORIGIN for at in each.passing)),
@@ -326,6 +352,10 @@ REFERENCE = (
             Outcome("not-implemented", V.ACTIVE, effects=MOVE_FAILED),
         ),
         assumes=(NOT_RESIZED, HOSTS_UP),
+        overtaken=(
+            late(V.ERROR, when=DELETING_OR_SOFT, passing=CONFIRMED),
+            late(End.POWER_STATE),
+        ),
         sources=Sources(
             "servers-actions: confirmResize", "servers:_confirm_resize", "API.confirm_resize",
             "servers", "_confirm_resize"
@@ -448,7 +478,7 @@ REFERENCE = (
             fails("driver-error", T.REBOOT_STARTED),
             fails("guest-missing", T.REBOOT_STARTED),
         ),
-        overtaken=(Outcome("overtaken", V.ACTIVE),),
+        overtaken=(late(V.ACTIVE, T.REBOOT_PENDING, T.REBOOT_STARTED),),
         sources=Sources(
             "servers-actions: reboot", "servers:_reboot", "API._soft_reboot", "servers",
             "_reboot_instance"
@@ -475,7 +505,13 @@ REFERENCE = (
             fails("not-implemented", T.REBOOT_STARTED_HARD),
             fails("driver-error", T.REBOOT_STARTED_HARD),
         ),
-        overtaken=(Outcome("overtaken", V.ACTIVE),),
+        overtaken=(
+            late(
+                V.ERROR, T.REBOOT_PENDING_HARD, left=T.REBOOT_STARTED_HARD,
+                when=When(power_states=NOT_RUNNING)
+            ),
+            late(V.ACTIVE, T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD),
+        ),
         sources=Sources(
             "servers-actions: reboot", "servers:_reboot", "API._hard_reboot", "servers",
             "_reboot_instance"
@@ -525,6 +561,11 @@ REFERENCE = (
             fails("driver-error", (V.ACTIVE, T.POWERING_OFF), passing=(Passing(V.ACTIVE),)),
         ),
         destructive=True,
+        overtaken=(
+            # As soon as the disk is given up, the next task_state.
+            *REBUILD_OVERTAKEN,
+            late(V.ERROR, T.REBUILDING, left=T.REBUILD_BLOCK_DEVICE_MAPPING, when=NOT_DELETING),
+        ),
         sources=Sources(
             "servers-actions: rebuild", "servers:_rebuild", "API.rebuild", "servers",
             "rebuild_instance"
@@ -618,6 +659,7 @@ REFERENCE = (
                 Answer(400, "When resizing, instances must change flavor!")
             ),
         ),
+        overtaken=MOVE_OVERTAKEN,
         sources=Sources(
             "servers-actions: resize", "servers:_resize", "API.resize", "servers", "finish_resize"
         ),
@@ -666,6 +708,11 @@ REFERENCE = (
             ),
         ),
         assumes=(NOT_RESIZED,),
+        overtaken=(
+            late(V.ERROR, T.RESIZE_REVERTING, left="kept"),
+            late(V.ERROR, T.POWERING_OFF, when=DELETING_OR_SOFT),
+            late(V.STOPPED, T.POWERING_OFF),
+        ),
         sources=Sources(
             "servers-actions: revertResize", "servers:_revert_resize", "API.revert_resize",
             "servers", "finish_revert_resize"
@@ -854,6 +901,12 @@ SISTER_PAGES = (
             Outcome("image-deleted", V.ERROR, (T.UNSHELVING,), left=T.UNSHELVING),
             back("driver-error"),
         ),
+        overtaken=(
+            late(
+                V.ACTIVE, T.UNSHELVING, when=When(host=False, task_states=IDLE),
+                passing=(Passing(End.ORIGIN, T.SPAWNING),)
+            ),
+        ),
         sources=Sources(
             "other-actions: unshelve", "shelve:_unshelve", "API.unshelve", "shelve",
             "_unshelve_instance"
@@ -920,6 +973,7 @@ SISTER_PAGES = (
         ),
         failures=(*CONFIRM_FAILURES, *DELETE_FAILURES),
         destructive=True,
+        overtaken=(late(End.GONE, T.DELETING),),
         sources=Sources(
             "other-actions: forceDelete", "deferred_delete:_force_delete", "API.force_delete",
             "deferred_delete", "terminate_instance"
@@ -997,6 +1051,7 @@ SISTER_PAGES = (
             ),
         ),
         destructive=True,
+        overtaken=REBUILD_OVERTAKEN,
         sources=Sources(
             "other-actions: evacuate", "evacuate:_evacuate", "API.evacuate", "evacuate",
             "rebuild_instance"
@@ -1013,6 +1068,7 @@ SISTER_PAGES = (
         success=(done(V.RESIZED, *RESIZE_PATH, effects=MOVED),),
         failures=MOVE_FAILURES,
         assumes=(HOSTS_UP,),
+        overtaken=MOVE_OVERTAKEN,
         sources=Sources(
             "other-actions: migrate", "migrate_server:_migrate", "API.resize", "migrate_server",
             "finish_resize"
@@ -1074,6 +1130,7 @@ SISTER_PAGES = (
                 effects=(*LIVE_MOVING, *migration("error"))
             ),
         ),
+        overtaken=(late(V.ERROR, T.MIGRATING, passing=(Passing(End.ORIGIN),)),),
         sources=Sources(
             "other-actions: os-migrateLive", "migrate_server:_migrate_live", "API.live_migrate",
             "migrate_server", "nova.conductor.manager:ComputeTaskManager._live_migrate"
@@ -1271,6 +1328,7 @@ SISTER_PAGES = (
             back("soft-delete-failed", T.SOFT_DELETING),
         ),
         destructive=True,
+        overtaken=(late(End.GONE, T.DELETING),),
         sources=Sources(
             "other-actions: DELETE /servers/{id}", "servers:delete",
             "API.delete, API.soft_delete", "servers", "terminate_instance"
@@ -1320,6 +1378,17 @@ SISTER_PAGES = (
                 "reschedule-exhausted", *BUILD_PATH[1:],
                 passing=(Passing(V.BUILDING, T.SCHEDULING),)
             ),
+        ),
+        overtaken=(
+            late(V.BUILDING, T.SCHEDULING, when=NOT_DELETING, goes_on=True),
+            late(V.BUILDING, T.NETWORKING, left=T.BLOCK_DEVICE_MAPPING, goes_on=True),
+            late(V.BUILDING, T.BLOCK_DEVICE_MAPPING, left=T.SPAWNING, when=DELETING),
+            late(
+                V.BUILDING, T.BLOCK_DEVICE_MAPPING, left=T.SCHEDULING,
+                passing=(Passing(V.BUILDING, T.SPAWNING),), goes_on=True
+            ),
+            late(V.ACTIVE, T.SPAWNING, when=DELETING),
+            late(V.ERROR, T.SPAWNING, passing=(Passing(V.ACTIVE),)),
         ),
         sources=Sources(
             "other-actions: POST /servers", "servers:create", "API.create", "servers",
@@ -1402,7 +1471,6 @@ HARD_REBOOT = (
     Passing(End.ORIGIN, T.REBOOT_PENDING_HARD), Passing(End.ORIGIN, T.REBOOT_STARTED_HARD)
 )
 REBOOTABLE = of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED)
-NOT_RUNNING = frozenset(PowerState) - {PowerState.RUNNING}
 
 
 def restart(does: str, **columns: Any) -> Reaction:
