@@ -14,7 +14,8 @@ from serverfsm.errors import TableError
 from serverfsm.requests import ActionName, Guard, Microversion
 from serverfsm.rows import Action, Deviation, End, Lock
 from serverfsm.states import Status, TaskState, VmState, status_of
-from serverfsm.table import ANSWERS, TIMERS
+from serverfsm.table import ANSWERS
+from serverfsm.unprompted import TIMERS
 
 __all__ = ["build"]
 

@@ -13,7 +13,7 @@ from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.server import Server
 from serverfsm.states import PowerState
 from serverfsm.step import Step, advance, attempt, concerns
-from serverfsm.table import TIMERS
+from serverfsm.unprompted import TIMERS
 
 __all__ = ["due_at", "period", "stamped", "tick"]
 

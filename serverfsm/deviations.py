@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from serverfsm.phrases import EVACUATED_STARTED, EVACUATED_STOPPED, NOT_RESCUABLE, of
 from serverfsm.requests import ActionName as A
 from serverfsm.requests import Guard, Policy
 from serverfsm.rows import Answer, Backing, Deviation, Outcome, When
 from serverfsm.states import Status
 from serverfsm.states import VmState as V
-from serverfsm.table import ANSWERS, EVACUATED_STARTED, EVACUATED_STOPPED, NOT_RESCUABLE, of
+from serverfsm.table import ANSWERS
 
 __all__ = ["DEVIATIONS"]
 

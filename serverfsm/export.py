@@ -48,7 +48,7 @@ def table_document(rulebook: Rulebook = API_REFERENCE) -> Document:
     ('api-reference', ['addFloatingIp', 'addSecurityGroup'])
     """
     from serverfsm.deviations import DEVIATIONS
-    from serverfsm.table import TIMERS
+    from serverfsm.unprompted import TIMERS
 
     return {
         "schema": SCHEMA,

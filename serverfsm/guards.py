@@ -88,6 +88,19 @@ class CompareAndSwap:
     def __hash__(self) -> int:
         return hash((frozenset(self.expect.items()), frozenset(self.set.items())))
 
+    def holds(self, server: Server) -> bool:
+        """Whether the request may still be carried out, the record being what it is by now.
+
+        False means that another request was first. `check` or `accept` on the present server then
+        says what to answer, and by which state it was beaten.
+
+        >>> from serverfsm import Server, check
+        >>> guard = check(Server("active"), "pause").guard
+        >>> guard.holds(Server("active")), guard.holds(Server("active", "powering-off"))
+        (True, False)
+        """
+        return all(getattr(server, column) in among for column, among in self.expect.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -16,7 +16,7 @@ from serverfsm.requests import Guard, Policy
 from serverfsm.rows import ALWAYS, Action, Cause, End, Outcome, Reaction, Timer, When
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.states import PowerState, TaskState, VmState
-from serverfsm.table import REACTIONS, TIMERS
+from serverfsm.unprompted import REACTIONS, TIMERS
 
 __all__ = ["GONE", "Cause", "Edge", "State", "edges", "state_name"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from serverfsm.errors import BadOptionError, UnknownOptionError, shown
 from serverfsm.states import ComputeDriver
-from serverfsm.table import TIMERS
+from serverfsm.unprompted import TIMERS
 
 __all__ = ["Options"]
 

@@ -17,7 +17,7 @@ from serverfsm.rulebook import Rulebook
 from serverfsm.server import Server
 from serverfsm.states import Family, LockedBy, PowerState, Status, TaskState, VmState
 from serverfsm.step import Step, accept, concerns, follow
-from serverfsm.table import TIMERS
+from serverfsm.unprompted import TIMERS
 from serverfsm.verdict import RefusedError
 
 __all__ = ["GONE", "Prospect", "Sight", "prospect"]

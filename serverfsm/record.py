@@ -14,7 +14,7 @@ from serverfsm.rows import End, Outcome, Passing, Step
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.server import Server
 from serverfsm.states import PowerState, TaskState, VmState
-from serverfsm.table import POWER_STATES
+from serverfsm.unprompted import POWER_STATES
 
 __all__ = ["finish", "passing", "progress", "reached", "require_states", "written"]
 

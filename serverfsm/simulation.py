@@ -22,7 +22,7 @@ from serverfsm.running import DONE, PROGRESS
 from serverfsm.server import Server
 from serverfsm.states import PowerState, TaskState, power_state
 from serverfsm.step import Step, accept, attempt, overtake
-from serverfsm.table import TIMERS
+from serverfsm.unprompted import TIMERS
 
 __all__ = ["Event", "Simulation"]
 

@@ -21,8 +21,8 @@ from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.running import DONE, PROGRESS, due, goes_on, state_at, ways, words
 from serverfsm.server import Server
 from serverfsm.states import PowerState, TaskState
-from serverfsm.table import REACTIONS as TABLE
-from serverfsm.table import TIMERS
+from serverfsm.unprompted import REACTIONS as TABLE
+from serverfsm.unprompted import TIMERS
 from serverfsm.verdict import Verdict
 
 __all__ = ["DONE", "PROGRESS", "Step", "accept", "advance", "attempt", "events", "follow"]

@@ -1,8 +1,9 @@
-"""THE TABLE: every action and timer of the server lifecycle, with its source.
+"""THE TABLE: every action of the server lifecycle, with its source.
 
-Nothing belongs here but rows. Each action row keeps the order of `rows.Action`; a column that
-says nothing is left out. Rows stand as the API reference decides, and where it is silent as
-Nova 34.0.0 enforces; `deviations.py` lists each column in which the two part ways.
+Nothing belongs here but rows. Each row keeps the order of `rows.Action`; a column that says
+nothing is left out. Rows stand as the API reference decides, and where it is silent as
+Nova 34.0.0 enforces; `deviations.py` lists each column in which the two part ways. What
+happens without a request stands in `unprompted.py`, what rows share in `phrases.py`.
 To correct a rule, change it here and nowhere else.
 """
 
@@ -12,57 +13,101 @@ To correct a rule, change it here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
-from typing import Any, Literal, TypeVar
 
-from serverfsm.requests import ActionName, Guard, Policy
+from serverfsm.phrases import (
+    ADMIN,
+    ADMIN_ONLY,
+    ANY,
+    BACK_AND_FAILED,
+    BUILD_PATH,
+    CONFIRM_FAILURES,
+    CONFIRMED,
+    CONFIRMED_FIRST,
+    CONFIRMS,
+    CONSOLE_TASKS,
+    DELETE_FAILURES,
+    DELETING,
+    DELETING_OR_SOFT,
+    EVACUATED_STARTED,
+    EVACUATED_STOPPED,
+    FROM_STOPPED,
+    GONE,
+    GUEST_RUNS,
+    HOSTLESS_RESIZED,
+    HOSTS_UP,
+    IDLE,
+    IGNORED,
+    IMAGE_LOST,
+    IMAGE_MADE,
+    IMAGE_OF_DISK_LOST,
+    IMAGE_OF_DISK_MADE,
+    IMAGE_OF_SHELVED_LOST,
+    IMAGE_PARAMETERS,
+    IN_ERROR,
+    KEEPS,
+    LIVE_MOVING,
+    LIVE_PREPARED,
+    MOVE_FAILED,
+    MOVE_FAILURES,
+    MOVE_OVERTAKEN,
+    MOVE_TO_HOST_FAILURES,
+    MOVED,
+    MOVING,
+    NO_GUEST,
+    NO_HOST,
+    NOT_ANY_MORE,
+    NOT_DELETING,
+    NOT_OFFLOADED,
+    NOT_RESCUABLE,
+    NOT_RESIZED,
+    NOT_RUNNING,
+    ON_FAKE,
+    OWNER,
+    POLICY_FIRST,
+    REBUILD_OVERTAKEN,
+    REBUILD_PATH,
+    REQUEST,
+    RESIZE_PATH,
+    REVERTED,
+    SHELVE_PATH,
+    SHELVE_PATH_ON_FAKE,
+    SOFT_DELETES,
+    STARTED,
+    STATE,
+    UNKNOWN_PARAMETER,
+    WAS_STOPPED,
+    A,
+    G,
+    S,
+    T,
+    V,
+    back,
+    done,
+    fails,
+    late,
+    migration,
+    now,
+    of,
+    stuck,
+    task,
+)
 from serverfsm.rows import (
-    ALWAYS,
     Action,
     Answer,
     Assumption,
     Backing,
-    Cause,
-    Effect,
-    EffectKind,
     End,
-    Lock,
     Moment,
     Outcome,
     Parameter,
     Passing,
-    Reaction,
     Sources,
-    Step,
-    Timer,
     When,
     Write,
 )
-from serverfsm.states import ComputeDriver, LockedBy, PowerState, Status, TaskState, VmState
+from serverfsm.states import ComputeDriver, LockedBy, PowerState
 
-__all__ = ["ACTIONS", "ANSWERS", "POWER_STATES", "REACTIONS", "TIMERS", "UNUSED_TASKS"]
-
-M = TypeVar("M")
-
-A, V, T, S, G = ActionName, VmState, TaskState, Status, Guard
-
-# ---------------------------------------------------------------- words that many rows share
-
-
-def of(*members: M) -> frozenset[M]:
-    return frozenset(members)
-
-
-ANY = None  # any vm_state; any task or none
-IDLE = of(None)  # no task under way
-ADMIN_ONLY, IGNORED = Lock.ADMIN_ONLY, Lock.IGNORED
-OWNER, MANAGER, ADMIN = Policy.ADMIN_OR_OWNER, Policy.ADMIN_OR_MANAGER, Policy.ADMIN
-# Before Nova looks at the server.
-REQUEST = (G.AUTHENTICATED, G.OFFERED, G.KNOWN, G.FOUND, G.POLICY)
-NOT_ANY_MORE = (G.AUTHENTICATED, G.OFFERED, G.REMOVED, *REQUEST[2:])
-POLICY_FIRST = (G.AUTHENTICATED, G.OFFERED, G.POLICY, G.KNOWN, G.FOUND)
-STATE = (G.VM_STATE, G.TASK_STATE, G.LAUNCHED)  # nova.compute.api:check_instance_state
-KEEPS = (Outcome("done", End.ORIGIN),)  # nothing about the lifecycle changes
+__all__ = ["ACTIONS", "ANSWERS", "INVALID_STATE"]
 
 # How Nova refuses, unless a row says otherwise.
 ANSWERS = {
@@ -86,198 +131,6 @@ ANSWERS = {
     G.ABSENT: Answer(409, "Instance {id} already exists."),
 }
 INVALID_STATE = Answer(409, "Instance {id} is in an invalid state for '{label}'")
-
-
-Effects = tuple[Effect, ...]
-IN_ERROR = (Passing(V.ERROR, "kept"),)
-
-
-def migration(*statuses: str, when: When = ALWAYS) -> Effects:
-    """The statuses that the migration's record goes through."""
-    return tuple(Effect(EffectKind.MIGRATION, status, when) for status in statuses)
-
-
-def now(*moments: Moment) -> Effects:
-    return tuple(Effect(EffectKind.TIME, moment.value) for moment in moments)
-
-
-def image(change: str, when: When = ALWAYS) -> Effects:
-    return (Effect(EffectKind.IMAGE, change, when),)
-
-
-IMAGE_MADE, IMAGE_LOST = image("created"), image("deleted")
-# Of a volume-backed server no image is made.
-IMAGE_OF_DISK_MADE = image("created", When(volume_backed=False))
-IMAGE_OF_DISK_LOST = image("deleted", When(volume_backed=False))
-IMAGE_OF_SHELVED_LOST = image(
-    "deleted", When(volume_backed=False, vm_states=of(V.SHELVED, V.SHELVED_OFFLOADED))
-)
-
-
-def done(
-    end: VmState | End, *path: Step, when: When = ALWAYS, effects: Effects = (),
-    passing: tuple[Passing, ...] = ()
-) -> Outcome:
-    return Outcome("done", end, path, when, None, effects, passing)
-
-
-def back(name: str, *at: TaskState, effects: Effects = ()) -> Outcome:
-    """A failure after which the server is what it was."""
-    return Outcome(name, End.ORIGIN, at, effects=effects)
-
-
-def fails(
-    name: str, *at: Step, when: When = ALWAYS, effects: Effects = (),
-    passing: tuple[Passing, ...] = IN_ERROR
-) -> Outcome:
-    """A failure that leaves the server in error: the vm_state is saved first, then the task."""
-    return Outcome(name, V.ERROR, at, when, effects=effects, passing=passing)
-
-
-def stuck(
-    name: str, at: TaskState, effects: Effects = (), passing: tuple[Passing, ...] = ()
-) -> Outcome:
-    """A failure that Nova does not notice: the task_state stays."""
-    return Outcome(name, End.ORIGIN, (at,), left=at, effects=effects, passing=passing)
-
-
-def late(
-    end: VmState | End, *at: TaskState, when: When = ALWAYS,
-    left: TaskState | Literal["kept"] | None = None, passing: tuple[Passing, ...] = (),
-    goes_on: bool = False
-) -> Outcome:
-    """What work that was overtaken at this task_state still writes."""
-    return Outcome("overtaken", end, at, when, left, passing=passing, goes_on=goes_on)
-
-
-def task(state: TaskState, effects: Effects = ()) -> tuple[Write, ...]:
-    return (Write({"task_state": state}, effects=effects),)
-
-
-NOT_OFFLOADED = Answer(
-    409, 'Specifying an availability zone or a host when unshelving server "{id}" with status '
-    '"{have}" is not supported. The server status must be SHELVED_OFFLOADED.'
-)
-UNKNOWN_PARAMETER = Answer(
-    400, "Invalid input for field/attribute {label}. Value: {body}. "
-    "'availability_zone' is a required property"
-)
-NOT_RESIZED = Assumption(
-    "finished-migration",
-    "the migration of the resize is finished and not yet being confirmed or reverted",
-    Answer(400, "Instance has not been resized."),
-)
-HOSTS_UP = Assumption(
-    "host-up",
-    "the compute service that has to act is up",
-    Answer(409, "Service is unavailable at this time."),
-)
-SOFT_DELETES = When(launched=True, option="reclaim_instance_interval > 0")
-GONE = {"vm_state": V.DELETED, "task_state": None, "deleted": True}
-FROM_STOPPED = When(vm_states=of(V.STOPPED))
-NO_HOST = When(host=False)
-NOT_RUNNING = frozenset(PowerState) - {PowerState.RUNNING}
-GUEST_RUNS = When(power_states=of(PowerState.RUNNING))
-WAS_STOPPED = When(before_resize=of(V.STOPPED))
-
-IMAGE_PARAMETERS = (Parameter("name", required=True), Parameter("metadata"))
-BUILD_PATH = (
-    (V.BUILDING, T.SCHEDULING), (V.BUILDING, None), (V.BUILDING, T.NETWORKING),
-    (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING)
-)
-REBUILD_PATH = (T.REBUILDING, T.REBUILD_BLOCK_DEVICE_MAPPING, T.REBUILD_SPAWNING)
-RESIZE_PATH = (T.RESIZE_PREP, T.RESIZE_MIGRATING, T.RESIZE_MIGRATED, T.RESIZE_FINISH)
-SHELVE_PATH = (T.SHELVING, T.SHELVING_IMAGE_PENDING_UPLOAD, T.SHELVING_IMAGE_UPLOADING)
-NO_GUEST = (Passing(End.ORIGIN, "kept", power=PowerState.NOSTATE),)
-ON_FAKE = When(driver=ComputeDriver.FAKE)  # its images are uploaded without waiting
-SHELVE_PATH_ON_FAKE = (T.SHELVING, T.SHELVING_IMAGE_UPLOADING)
-STARTED = (Passing(V.ACTIVE, None, (V.ACTIVE, T.POWERING_OFF), PowerState.RUNNING),)
-MOVING = {
-    T.RESIZE_MIGRATING: migration("pre-migrating", "migrating"),
-    T.RESIZE_MIGRATED: migration("post-migrating"),
-}
-MOVED = (*migration("finished"), *now(Moment.MIGRATED, Moment.LAUNCHED))
-MOVE_FAILED = migration("error")
-NOT_MOVED = migration("pre-migrating", "error")
-MOVE_FAILURES = (
-    back("no-valid-host", T.RESIZE_PREP, effects=NOT_MOVED),
-    back("scheduler-error", T.RESIZE_PREP, effects=NOT_MOVED),
-    back("same-host", T.RESIZE_PREP, effects=NOT_MOVED),
-    *(
-        fails(name, T.RESIZE_PREP, effects=NOT_MOVED)
-        for name in ("claim-failed", "build-aborted", "network-failure")
-    ),
-    *(  # no other host is left: the conductor gives up first, then the compute service
-        fails(name, T.RESIZE_PREP, passing=(Passing(End.ORIGIN),), effects=NOT_MOVED)
-        for name in ("reschedule-exhausted", "server-group-violated")
-    ),
-    back("disk-not-movable", T.RESIZE_MIGRATING, effects=MOVE_FAILED),
-    back("not-implemented", T.RESIZE_MIGRATING, effects=MOVE_FAILED),
-    fails("volume-failed", T.RESIZE_MIGRATING, effects=MOVE_FAILED),
-    back("swap-update-failed", T.RESIZE_MIGRATED, effects=MOVE_FAILED),
-    fails("driver-error", *RESIZE_PATH[1:], effects=MOVE_FAILED),
-    Outcome("not-implemented", V.ACTIVE, (T.RESIZE_FINISH,), effects=MOVE_FAILED),
-)
-# Its next save fails, and the failure is saved with the task_state that it would have had.
-MOVE_OVERTAKEN = (
-    *(late(V.ERROR, at, left=left) for at, left in pairwise(RESIZE_PATH)),
-    late(V.ERROR, T.RESIZE_FINISH),
-)
-DELETING = When(task_states=of(T.DELETING))
-NOT_DELETING = When(task_states=of(None, *T) - {T.DELETING})
-DELETING_OR_SOFT = When(task_states=of(T.DELETING, T.SOFT_DELETING))
-REBUILD_OVERTAKEN = (
-    late(V.ERROR, T.REBUILDING, left=T.REBUILDING, when=NOT_DELETING),
-    late(
-        V.ERROR, T.REBUILD_BLOCK_DEVICE_MAPPING, left=T.REBUILD_SPAWNING, when=NOT_DELETING
-    ),
-    late(V.ERROR, T.REBUILD_SPAWNING, T.POWERING_OFF, when=NOT_DELETING),
-)
-MOVE_TO_HOST_FAILURES = (  # where no other host would do
-    *(each for each in MOVE_FAILURES if not any(at.vm_state is End.ORIGIN for at in each.passing)),
-    fails("server-group-violated", T.RESIZE_PREP, effects=NOT_MOVED),
-)
-BACK_AND_FAILED = migration("reverted", "error")
-REVERTED = (*migration("reverted"), *now(Moment.LAUNCHED))
-LIVE_PREPARED = migration("accepted", "queued", "preparing")
-LIVE_MOVING = (*LIVE_PREPARED, *migration("running"))
-# The new host takes the server over, and has no guest of it yet.
-ARRIVED = (
-    Passing(End.ORIGIN, "kept", T.REBUILD_BLOCK_DEVICE_MAPPING, PowerState.NOSTATE),
-)
-EVACUATED = (*migration("done"), *now(Moment.LAUNCHED))
-EVACUATED_STOPPED = done(
-    V.STOPPED, *REBUILD_PATH, (V.ACTIVE, T.POWERING_OFF), when=FROM_STOPPED,
-    passing=(*ARRIVED, *STARTED), effects=EVACUATED
-)
-EVACUATED_STARTED = done(V.ACTIVE, *REBUILD_PATH, passing=ARRIVED, effects=EVACUATED)
-# Deleting a resized server confirms the resize before.
-CONFIRMED_FIRST = When(vm_states=of(V.RESIZED))
-CONFIRMED = (Passing(End.POWER_STATE),)
-CONFIRMS = migration("confirmed", when=CONFIRMED_FIRST)
-HOSTLESS_RESIZED = When(host=False, vm_states=of(V.RESIZED))
-CONFIRM_FAILURES = (
-    Outcome(
-        "confirm-failed", V.ERROR, (T.DELETING,), CONFIRMED_FIRST, left=T.DELETING,
-        effects=MOVE_FAILED, answer=500
-    ),
-    Outcome(
-        "allocation-delete-failed", V.ERROR, (T.DELETING,), CONFIRMED_FIRST, passing=CONFIRMED,
-        effects=(*CONFIRMS, *MOVE_FAILED), answer=500
-    ),
-    Outcome(
-        "driver-error", V.ERROR, (T.DELETING,), CONFIRMED_FIRST, passing=CONFIRMED,
-        effects=CONFIRMS
-    ),
-)
-DELETE_FAILURES = (
-    fails("driver-error", T.DELETING),
-    fails("allocation-delete-failed", T.DELETING, passing=(Passing(V.DELETED),)),
-)
-CONSOLE_TASKS = of(None, *T) - {T.DELETING, T.MIGRATING}
-NOT_RESCUABLE = Answer(
-    400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"
-)
 
 # --------------------------------------------------------------- servers-actions.txt, in order
 
@@ -1400,227 +1253,3 @@ SISTER_PAGES = (
 ACTIONS: tuple[Action, ...] = (*REFERENCE, *SISTER_PAGES)
 
 # task_states that no row sets, each with the reason.
-UNUSED_TASKS = {T.RESIZE_CONFIRMING: "named by Nova and never set by it"}
-
-# ------------------------------------------------------------------- what the guest then does
-
-# The power state once a vm_state is reached and no task is under way; a vm_state that is not
-# here keeps what the hypervisor last said. Source: nova.virt.libvirt.driver, and the measured
-# trajectories, whose fake hypervisor knows RUNNING and SHUTDOWN alone.
-POWER_STATES = {
-    ComputeDriver.LIBVIRT: {
-        V.ACTIVE: PowerState.RUNNING,
-        V.SOFT_DELETED: PowerState.SHUTDOWN,
-        V.PAUSED: PowerState.PAUSED,
-        V.SUSPENDED: PowerState.SHUTDOWN,
-        V.STOPPED: PowerState.SHUTDOWN,
-        V.RESCUED: PowerState.RUNNING,
-        V.SHELVED: PowerState.SHUTDOWN,
-        V.SHELVED_OFFLOADED: PowerState.SHUTDOWN,
-        V.DELETED: PowerState.NOSTATE,
-    },
-    ComputeDriver.FAKE: {
-        V.ACTIVE: PowerState.RUNNING,
-        V.STOPPED: PowerState.SHUTDOWN,
-        V.RESCUED: PowerState.SHUTDOWN,
-        V.SHELVED: PowerState.SHUTDOWN,
-        V.SHELVED_OFFLOADED: PowerState.SHUTDOWN,
-        V.DELETED: PowerState.NOSTATE,
-    },
-}
-
-# ------------------------------------------------------- what Nova does of itself, seeing a guest
-
-# First match wins. `_sync_instance_power_state` skips a server with a task under way.
-POWER_SYNC = (
-    Reaction(
-        name="power-sync", cause=Cause.TIMER, vm_states=of(V.ACTIVE), task_states=IDLE,
-        guest=of(PowerState.SHUTDOWN, PowerState.CRASHED, PowerState.SUSPENDED),
-        left=T.POWERING_OFF, then=A.STOP, stores_power=True,
-        does="stops the server whose guest powered itself off",
-        source="_sync_instance_power_state",
-    ),
-    Reaction(
-        name="power-sync", cause=Cause.TIMER, vm_states=of(V.STOPPED), task_states=IDLE,
-        guest=of(PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED),
-        left=T.POWERING_OFF, then=A.STOP, stores_power=True,
-        does="powers the guest off that somebody started behind Nova's back",
-        source="_sync_instance_power_state",
-    ),
-    Reaction(
-        name="power-sync", cause=Cause.TIMER, vm_states=of(V.PAUSED), task_states=IDLE,
-        guest=of(PowerState.SHUTDOWN, PowerState.CRASHED),
-        left=T.POWERING_OFF, then=A.STOP, stores_power=True,
-        does="stops the server whose frozen guest is gone",
-        source="_sync_instance_power_state",
-    ),
-    Reaction(
-        name="power-sync", cause=Cause.TIMER, task_states=IDLE, stores_power=True,
-        does="stores the guest's power state", source="_sync_instance_power_state",
-    ),
-    Reaction(
-        name="power-sync", cause=Cause.TIMER, left="kept",
-        does="nothing: a task is under way", source="_sync_instance_power_state",
-    ),
-)
-
-# What a compute service does on starting with each of its servers: `_init_instance`. Whatever it
-# leaves alone stays so until somebody resets the state.
-REBOOT_TASKS = of(T.REBOOTING, T.REBOOT_STARTED, T.REBOOTING_HARD, T.REBOOT_STARTED_HARD)
-HARD_REBOOT = (
-    Passing(End.ORIGIN, T.REBOOT_PENDING_HARD), Passing(End.ORIGIN, T.REBOOT_STARTED_HARD)
-)
-REBOOTABLE = of(V.ACTIVE, V.STOPPED, V.PAUSED, V.SUSPENDED)
-
-
-def restart(does: str, **columns: Any) -> Reaction:
-    return Reaction(name="compute-restart", does=does, source="_init_instance", **columns)
-
-
-RESTART = (
-    restart("nothing: it is soft-deleted", vm_states=of(V.SOFT_DELETED), left="kept"),
-    restart(
-        "nothing: it is in error", vm_states=of(V.ERROR),
-        task_states=of(None, *T) - {T.RESIZE_MIGRATING, T.DELETING}, left="kept",
-    ),
-    restart("ends the deletion", vm_states=of(V.DELETED), end=End.GONE),
-    restart("gives the interrupted build up", vm_states=of(V.BUILDING), end=V.ERROR),
-    restart(
-        "gives the interrupted build up",
-        task_states=of(T.SCHEDULING, T.BLOCK_DEVICE_MAPPING, T.NETWORKING, T.SPAWNING), end=V.ERROR,
-    ),
-    restart(
-        "gives the interrupted rebuild up",
-        vm_states=of(V.ACTIVE, V.STOPPED), task_states=of(*REBUILD_PATH), end=V.ERROR,
-    ),
-    restart(
-        "forgets the interrupted task",
-        task_states=of(
-            T.IMAGE_SNAPSHOT_PENDING, T.IMAGE_SNAPSHOT, T.IMAGE_PENDING_UPLOAD, T.IMAGE_UPLOADING,
-            T.RESIZE_PREP
-        ),
-    ),
-    restart("deletes it now", task_states=of(T.DELETING), end=End.GONE),
-    restart(
-        "goes on with the soft reboot", vm_states=of(V.ACTIVE), task_states=of(T.REBOOT_PENDING),
-        guest=of(PowerState.RUNNING), left="kept", then=A.REBOOT_SOFT,
-    ),
-    restart(
-        "reboots it hard", vm_states=of(V.ACTIVE), task_states=of(T.REBOOT_PENDING),
-        guest=NOT_RUNNING, left=T.REBOOT_PENDING_HARD, then=A.REBOOT_HARD,
-    ),
-    restart(
-        "goes on with the hard reboot",
-        vm_states=REBOOTABLE, task_states=of(T.REBOOT_PENDING_HARD), left="kept",
-        then=A.REBOOT_HARD,
-    ),
-    restart(
-        "reboots it hard", vm_states=REBOOTABLE, task_states=REBOOT_TASKS, guest=NOT_RUNNING,
-        left=T.REBOOT_PENDING_HARD, then=A.REBOOT_HARD,
-    ),
-    restart(
-        "reboots it hard", vm_states=of(V.RESCUED), task_states=REBOOT_TASKS, guest=NOT_RUNNING,
-        passing=HARD_REBOOT,
-    ),
-    restart(
-        "reboots it hard", task_states=REBOOT_TASKS, guest=NOT_RUNNING, end=V.ACTIVE,
-        passing=HARD_REBOOT,
-    ),
-    restart(
-        "takes the task as done, for the guest runs",
-        task_states=REBOOT_TASKS | of(T.PAUSING, T.UNPAUSING), guest=of(PowerState.RUNNING),
-        end=V.ACTIVE,
-    ),
-    restart(
-        "goes on unpausing", vm_states=of(V.PAUSED), task_states=of(T.UNPAUSING),
-        guest=of(PowerState.PAUSED), left="kept", then=A.UNPAUSE,
-    ),
-    restart(
-        "unpauses it", task_states=of(T.UNPAUSING), guest=of(PowerState.PAUSED), end=V.ACTIVE,
-    ),
-    restart(
-        "goes on stopping it", vm_states=of(V.ACTIVE, V.STOPPED, V.PAUSED),
-        task_states=of(T.POWERING_OFF), left="kept", then=A.STOP,
-    ),
-    restart("stops it", task_states=of(T.POWERING_OFF), end=V.STOPPED),
-    restart(
-        "goes on starting it", vm_states=of(V.STOPPED), task_states=of(T.POWERING_ON), left="kept",
-        then=A.START,
-    ),
-    restart(
-        "goes on unshelving it", vm_states=of(V.SHELVED), task_states=of(T.POWERING_ON),
-        left="kept", then=A.UNSHELVE,
-    ),
-    restart("starts it", task_states=of(T.POWERING_ON), end=V.ACTIVE),
-    restart("gives the interrupted move up", task_states=of(T.RESIZE_MIGRATING)),
-    restart(
-        "gives the interrupted live migration up", task_states=of(T.MIGRATING),
-        effects=migration("error"),
-    ),
-    restart("nothing", left="kept"),
-)
-REACTIONS = (*POWER_SYNC, *RESTART)
-
-
-# ------------------------------------------------------------------------------- the clock
-
-TIMERS = (
-    Timer(
-        option="resize_confirm_window", default=0, off="0",
-        since=Moment.MIGRATED, at_once=True,
-        measures="seconds since the migration was finished (Migration.updated_at)",
-        vm_states=of(V.RESIZED), task_states=IDLE,
-        does="confirms the resize, as an administrator would",
-        event=A.CONFIRM_RESIZE, source="_poll_unconfirmed_resizes",
-    ),
-    Timer(
-        option="shelved_offload_time", default=0, off="below 0",
-        poll=3600, poll_option="shelved_poll_interval",
-        since=Moment.SHELVED,
-        measures="seconds since the server was shelved (system_metadata shelved_at)",
-        vm_states=of(V.SHELVED), task_states=IDLE,
-        does="offloads the shelved server; at 0 shelving itself goes on to offload",
-        event=A.SHELVE_OFFLOAD, past_guards=True, source="_poll_shelved_instances",
-    ),
-    Timer(
-        option="reclaim_instance_interval", default=0, off="0",
-        since=Moment.DELETED, unknown_is_past=True,
-        measures="seconds since the soft delete (Instance.deleted_at)",
-        vm_states=of(V.SOFT_DELETED), task_states=IDLE,
-        does="deletes the server for good; a missing deleted_at counts as long ago",
-        end=End.GONE, source="_reclaim_queued_deletes",
-    ),
-    Timer(
-        option="instance_build_timeout", default=0, off="0",
-        since=Moment.CREATED,
-        measures="seconds since the server was created (Instance.created_at)",
-        vm_states=of(V.BUILDING), task_states=ANY,
-        does="gives the build up: the server is in error, its task_state stays",
-        end=V.ERROR, leaves_task=True, source="_check_instance_build_time",
-    ),
-    Timer(
-        option="reboot_timeout", default=0, off="0",
-        since=Moment.UPDATED,
-        measures="seconds since the record last changed (Instance.updated_at)",
-        vm_states=ANY, task_states=of(T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),
-        does="asks the hypervisor to see to guests that hang in a reboot; only vmware does",
-        source="_poll_rebooting_instances",
-    ),
-    Timer(
-        option="rescue_timeout", default=0, off="0",
-        since=Moment.LAUNCHED,
-        measures="seconds since the rescue image was started (Instance.launched_at)",
-        vm_states=of(V.RESCUED), task_states=IDLE,
-        does="unrescues the server",
-        event=A.UNRESCUE, source="_poll_rescued_instances",
-    ),
-    Timer(
-        option="sync_power_state_interval", default=600, off="below 0",
-        poll=600, poll_option="sync_power_state_interval",
-        on_from=0, reaction="power-sync",
-        measures="seconds between two comparisons of record and hypervisor",
-        vm_states=ANY, task_states=IDLE,
-        does="stores the power state, and stops a server whose guest powered itself off",
-        source="_sync_instance_power_state",
-    ),
-)

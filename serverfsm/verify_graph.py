@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from serverfsm import table
+from serverfsm import unprompted
 from serverfsm.lifecycle import Cause, Edge, State, edges, state_name
 from serverfsm.options import Options
 from serverfsm.rows import Action, Outcome, Reaction, Timer, When
@@ -84,7 +84,7 @@ def _leading_to(goals: Iterable[State], given: Iterable[Edge]) -> set[State]:
 
 def pairs(book: Rulebook) -> Iterator[Case]:
     """Every pair of vm_state and task_state is reached, or it is said why it is not."""
-    reached, unused = reached_states(book), table.UNUSED_TASKS
+    reached, unused = reached_states(book), unprompted.UNUSED_TASKS
     passed = dict(_passed(book))
     tasks = {task for _, task in passed} | {task for row in book for task in row.during}
     for state in PAIRS:
@@ -244,7 +244,7 @@ def timers(book: Rulebook) -> Iterator[Case]:
     reached = reached_states(book)
     options = {field.name: field.default for field in fields(Options)}
     moved = {edge.event for edge in edges(book) if edge.start in reached}
-    for timer in table.TIMERS:
+    for timer in unprompted.TIMERS:
         yield from (Case(fault=f"{timer.option}: {wrong}") for wrong in _wrong(timer, options))
         about = [state for state in _ordered(reached) if _is_about(timer, state)]
         if not about:
@@ -269,7 +269,7 @@ def _wrong(timer: Timer, options: Mapping[str, object]) -> Iterator[str]:
         yield "there is no such option"
     elif options[timer.option] != timer.default:
         yield f"its default is {timer.default}, and the option's {options[timer.option]}"
-    if timer.reaction not in (None, *(row.name for row in table.REACTIONS)):
+    if timer.reaction not in (None, *(row.name for row in unprompted.REACTIONS)):
         yield f"there is no reaction {timer.reaction}"
     if timer.poll_option is not None and timer.poll_option not in options:
         yield f"there is no option {timer.poll_option}"
@@ -287,8 +287,8 @@ def _is_about(timer: Timer, state: State) -> bool:
 
 def reactions(book: Rulebook) -> Iterator[Case]:
     """Whatever Nova sees it has one answer to; each answer is given, and goes on as its action."""
-    for name in dict.fromkeys(row.name for row in table.REACTIONS):
-        rows = [row for row in table.REACTIONS if row.name == name]
+    for name in dict.fromkeys(row.name for row in unprompted.REACTIONS):
+        rows = [row for row in unprompted.REACTIONS if row.name == name]
         given: dict[int, list[State]] = defaultdict(list)
         for (vm_state, task), guest in product(PAIRS, PowerState):
             fits = (row for row in rows if row.applies(vm_state, task, guest))

@@ -26,7 +26,7 @@ from serverfsm import (
 from serverfsm.clock import due_at, period, stamped
 from serverfsm.rows import Moment, Timer
 from serverfsm.states import ComputeDriver
-from serverfsm.table import TIMERS
+from serverfsm.unprompted import TIMERS
 
 BY_OPTION = {timer.option: timer for timer in TIMERS}
 MEASURING = [timer for timer in TIMERS if timer.since is not None]

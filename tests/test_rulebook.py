@@ -30,7 +30,8 @@ from serverfsm.deviations import DEVIATIONS
 from serverfsm.requests import Guard
 from serverfsm.rows import Action, Answer, Backing, Deviation, End, Lock, Outcome, When, Write
 from serverfsm.rulebook import RULEBOOKS, rulebook
-from serverfsm.table import ACTIONS, TIMERS
+from serverfsm.table import ACTIONS
+from serverfsm.unprompted import TIMERS
 
 NOVA: dict[str, Any] = json.loads(
     (Path(__file__).parent / "data" / "nova-34-words.json").read_text(encoding="utf-8")

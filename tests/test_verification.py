@@ -21,6 +21,7 @@ from serverfsm import (
     lifecycle,
     states,
     table,
+    unprompted,
 )
 from serverfsm import TaskState as T
 from serverfsm import VmState as V
@@ -330,9 +331,9 @@ def test_many_faults_are_tried_and_every_check_is() -> None:
 
 def timed(monkeypatch: pytest.MonkeyPatch, option: str, changes: dict[str, Any]) -> None:
     timers = tuple(
-        replace(timer, **changes) if timer.option == option else timer for timer in table.TIMERS
+        replace(timer, **changes) if timer.option == option else timer for timer in unprompted.TIMERS
     )
-    for module in (table, lifecycle):
+    for module in (unprompted, lifecycle):
         monkeypatch.setattr(module, "TIMERS", timers)
 
 
@@ -360,9 +361,9 @@ def test_a_wrong_timer_is_found(
 
 
 def test_a_task_that_is_wrongly_declared_unused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "UNUSED_TASKS", {T.RESIZE_CONFIRMING: "so", T.PAUSING: "no"})
+    monkeypatch.setattr(unprompted, "UNUSED_TASKS", {T.RESIZE_CONFIRMING: "so", T.PAUSING: "no"})
     assert faults("pairs", book_of({})) == ("pause: sets pausing, which is declared unused",)
-    monkeypatch.setattr(table, "UNUSED_TASKS", {})
+    monkeypatch.setattr(unprompted, "UNUSED_TASKS", {})
     assert faults("pairs", book_of({})) == (
         "task_state resize_confirming: no row sets it, and it is not declared unused",
     )
@@ -378,15 +379,15 @@ def test_a_wrong_projection_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_reaction_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = table.REACTIONS[0]
-    rows = tuple(row for row in table.REACTIONS if row.name == first.name)
-    monkeypatch.setattr(table, "REACTIONS", rows[::-1])
+    first = unprompted.REACTIONS[0]
+    rows = tuple(row for row in unprompted.REACTIONS if row.name == first.name)
+    monkeypatch.setattr(unprompted, "REACTIONS", rows[::-1])
     found = faults("reactions", book_of({}))
     assert f"{first.name}: {first.does}: never done, other rows come before" in found
-    monkeypatch.setattr(table, "REACTIONS", rows[:1])
+    monkeypatch.setattr(unprompted, "REACTIONS", rows[:1])
     found = faults("reactions", book_of({}))
     assert any("no row is about active+pausing with the guest RUNNING" in each for each in found)
-    monkeypatch.setattr(table, "REACTIONS", (replace(first, left=T.POWERING_ON), *rows[1:]))
+    monkeypatch.setattr(unprompted, "REACTIONS", (replace(first, left=T.POWERING_ON), *rows[1:]))
     found = faults("reactions", book_of({}))
     assert any("leaves active+powering-on, where no os-stop is" in each for each in found)
 
