@@ -27,6 +27,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ class Answer:
         "image" or "volume".
     actor
         "reader", "member", "manager" in the server's project; "admin" in another project,
-        "project-admin" in the server's; "stranger": a member of another project.
+        "project-admin" in the server's; "stranger": a member of another project; "anonymous": no
+        token.
     lock
         None, "owner" or "admin": who locked the server.
     vm_state, task_state
@@ -77,6 +79,7 @@ class Answer:
     then: tuple[str, ...]
 
 
+@cache
 def text(message: str | None, vm_state: str, task_state: str | None) -> str | None:
     """Return a stored message with the states in place."""
     if message is None:
@@ -84,11 +87,20 @@ def text(message: str | None, vm_state: str, task_state: str | None) -> str | No
     return message.replace("{vm_state}", vm_state).replace("{task_state}", str(task_state))
 
 
-def load(path: Path = PATH) -> Iterator[Answer]:
-    """Yield every answer of the file, block by block."""
+@cache
+def read(path: Path = PATH) -> dict[str, Any]:
+    """Return the file as it is."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        data = json.load(file)
+        found: dict[str, Any] = json.load(file)
+        return found
+
+
+def load(path: Path = PATH, only: str | None = None) -> Iterator[Answer]:
+    """Yield every answer of the file, or of one action only, block by block."""
+    data = read(path)
     for action, version, situation, backing, actor, lock, task_set, grid in data["blocks"]:
+        if only not in (None, action):
+            continue
         rows = zip(data["vm_states"], data["grids"][grid], strict=True)
         for vm_state, indexes in rows:
             tasks = data["task_sets"][task_set][vm_state]

@@ -8,17 +8,21 @@ Both servers went through a resize and back into ACTIVE by force: they have a fi
 (the resize's) while the row is `resized`, and a confirmed one in other states. The states are
 forced, so some of them no cloud reaches; they show the guard.
 
-Which task_states are measured, in each vm_state:
+Of every action and variant, at the newest microversion, the whole cross product is measured: 12
+vm_states x 43 task_states, none included x 3 locks x 2 backings, as the lowest role that policy
+allows and as administrator. `wanted` says what is measured besides with fewer task_states ("few":
+none and one that occurs in that vm_state): as others, where the server was never launched, has no
+host or its host is down, and at the microversions at which something changed.
 
-- "all" 43, none included: as the lowest role that policy allows, unlocked and locked by the owner,
-  image-backed;
-- "some" (none, and three or four that occur in that state), "few" (none and one) or "none" in all
-  the rest: SAMPLES, IN_SITUATIONS and AT_VERSIONS say what.
+    python tests/nova/measure.py [--jobs N] [--only ACTION ...] [--output FILE] [--parts DIRECTORY]
+    python tests/nova/measure.py --sample N --seed S [--older] --output FILE
 
-    python tests/nova/measure.py [--jobs N] [--only ACTION ...] [--output FILE]
+The first runs N processes (2) for half an hour or so; what is measured is kept in DIRECTORY until
+the file is written, so that a second run goes on where the first was stopped. `hurry.py` says how
+so many questions are asked: one cell in TWICE is measured without its short cuts, too, and must
+give the same answer; and after each block all databases are compared with what they were.
 
-It runs N processes (2); with two cores of its own it takes about ten minutes. `hurry.py` says how:
-one cell in TWICE is measured without its short cuts, too, and must give the same answer.
+The second asks N of the stored cells anew, at random; with --older, at older microversions only.
 """
 
 from __future__ import annotations
@@ -30,15 +34,16 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
-from answers import PATH
+from answers import PATH, read
 
 if TYPE_CHECKING:
     from cloud import Cloud, Reply
@@ -54,20 +59,20 @@ RESCUE_IMAGE = "b0c5e1d2-7f0a-4c39-9a55-52f0d2a0e001"
 NETWORK = "3cb9bc59-5699-4588-a4b1-b87f96708bc6"
 FLAVORS = {"first": "1", "present": "2", "next": "3"}
 
-#: Task states that occur in each vm_state, the commonest first.
-SOME: Mapping[str, tuple[str, ...]] = {
-    "active": ("powering-off", "rebooting_hard", "resize_migrating", "migrating"),
-    "building": ("spawning", "scheduling", "networking", "deleting"),
-    "paused": ("unpausing", "migrating", "shelving", "image_uploading"),
-    "suspended": ("resuming", "shelving", "image_snapshot", "deleting"),
-    "stopped": ("powering-on", "rebuild_spawning", "resize_prep", "image_backup"),
-    "rescued": ("unrescuing", "deleting", "soft-deleting"),
-    "resized": ("resize_reverting", "resize_confirming", "deleting"),
-    "soft-delete": ("restoring", "deleting", "soft-deleting"),
-    "deleted": ("deleting", "soft-deleting", "powering-off"),
-    "error": ("rebuilding", "rescuing", "rebooting_hard", "deleting"),
-    "shelved": ("unshelving", "shelving_offloading", "deleting"),
-    "shelved_offloaded": ("unshelving", "spawning", "deleting"),
+#: A task state that occurs in each vm_state.
+FEW: Mapping[str, str] = {
+    "active": "powering-off",
+    "building": "spawning",
+    "paused": "unpausing",
+    "suspended": "resuming",
+    "stopped": "powering-on",
+    "rescued": "unrescuing",
+    "resized": "resize_reverting",
+    "soft-delete": "restoring",
+    "deleted": "deleting",
+    "error": "rebuilding",
+    "shelved": "unshelving",
+    "shelved_offloaded": "unshelving",
 }
 
 #: What the calls that the API makes to compute return here.
@@ -82,6 +87,13 @@ CALLS: Mapping[str, Any] = {
     "set_admin_password": None,
 }
 
+#: Codes after which Nova has changed nothing outside its databases.
+REFUSED = (401, 403, 404, 409)
+#: Where measured blocks are kept until all are.
+PARTS = Path(sys.prefix) / "answers"
+
+TaskSet = Mapping[str, Sequence["str | None"]]
+Take = Callable[[], "tuple[str, ...]"]
 Argument = Callable[[tuple[int, int], str], Any]
 
 
@@ -119,15 +131,14 @@ NOTHING = constant(None)
 class Variant:
     """A request to measure.
 
-    `versions`: the first is measured in full, the others in "few" task_states. `least`: the lowest
-    role that policy allows. `full`: whether the first version is measured in full at all.
+    `versions`: of the first everything is measured, of the others less. `least`: the lowest role
+    that policy allows.
     """
 
     name: str
     argument: Argument = NOTHING
     versions: tuple[str, ...] = (NEWEST, "2.1")
     least: str = "member"
-    full: bool = True
     host_down: bool = False
     reclaim: bool = False
 
@@ -156,7 +167,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("createBackup", constant(BACKUP)),
     Variant("createImage", constant({"name": "i"}), (NEWEST, "2.45", "2.44", "2.1")),
     Variant("lock", versions=(NEWEST, "2.73", "2.72", "2.1")),
-    Variant("lock:reason", constant({"locked_reason": "why"}), (NEWEST, "2.73"), full=False),
+    Variant("lock:reason", constant({"locked_reason": "why"}), (NEWEST, "2.73")),
     Variant("unlock"),
     Variant("pause"),
     Variant("unpause"),
@@ -165,14 +176,12 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("reboot:SOFT", constant({"type": "SOFT"})),
     Variant("reboot:HARD", constant({"type": "HARD"})),
     Variant("rebuild", constant({"imageRef": IMAGE}), REBUILD),
-    Variant("rebuild:other-image", constant({"imageRef": OTHER_IMAGE}), REBUILD, full=False),
+    Variant("rebuild:other-image", constant({"imageRef": OTHER_IMAGE}), REBUILD),
     Variant("rescue", constant({}), RESCUE),
-    Variant(
-        "rescue:rescue_image_ref", constant({"rescue_image_ref": RESCUE_IMAGE}), RESCUE, full=False
-    ),
+    Variant("rescue:rescue_image_ref", constant({"rescue_image_ref": RESCUE_IMAGE}), RESCUE),
     Variant("unrescue"),
     Variant("resize", constant({"flavorRef": FLAVORS["next"]})),
-    Variant("resize:same-flavor", constant({"flavorRef": FLAVORS["present"]}), full=False),
+    Variant("resize:same-flavor", constant({"flavorRef": FLAVORS["present"]})),
     Variant("os-start"),
     Variant("os-stop"),
     Variant("shelve"),
@@ -187,7 +196,6 @@ VARIANTS: tuple[Variant, ...] = (
         "unshelve:no-availability_zone",
         constant({"availability_zone": None}),
         (NEWEST, "2.91", "2.90"),
-        full=False,
     ),
     Variant("unshelve:host", to_host, (NEWEST, "2.91", "2.90"), least="admin"),
     Variant("delete"),
@@ -196,7 +204,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("restore"),
     Variant("trigger_crash_dump", versions=(NEWEST, "2.17", "2.16")),
     Variant("evacuate", evacuation, (NEWEST, "2.95", "2.94", "2.1"), least="admin", host_down=True),
-    Variant("evacuate:host-up", evacuation, least="admin", full=False),
+    Variant("evacuate:host-up", evacuation, least="admin"),
     Variant("migrate", least="manager"),
     Variant("migrate:host", to_host, (NEWEST, "2.56", "2.55"), least="admin"),
     Variant("os-migrateLive", live(False), (NEWEST, "2.34", "2.33", "2.1"), least="manager"),
@@ -204,12 +212,12 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("os-resetState:active", constant({"state": "active"}), least="admin"),
     Variant("os-resetState:error", constant({"state": "error"}), least="admin"),
     Variant("injectNetworkInfo", least="admin"),
-    Variant("resetNetwork", full=False),
+    Variant("resetNetwork"),
     Variant("os-getConsoleOutput", constant({})),
     Variant("os-getVNCConsole", constant({"type": "novnc"}), CONSOLE),
     Variant("os-getSPICEConsole", constant({"type": "spice-html5"}), CONSOLE),
     Variant("os-getSerialConsole", constant({"type": "serial"}), CONSOLE),
-    Variant("os-getRDPConsole", constant({"type": "rdp-html5"}), CONSOLE, full=False),
+    Variant("os-getRDPConsole", constant({"type": "rdp-html5"}), CONSOLE),
     Variant(
         "remote-consoles",
         constant({"protocol": "vnc", "type": "novnc"}),
@@ -232,69 +240,49 @@ class Block:
     tasks: str
 
 
-#: What is measured of the first version besides "all": actor, lock, backing, task set.
-SAMPLES: tuple[tuple[str, str | None, str, str], ...] = (
-    ("member", None, "image", "some"),
-    ("member", None, "volume", "some"),
-    ("member", "owner", "image", "few"),
-    ("member", "owner", "volume", "few"),
-    ("member", "admin", "image", "some"),
-    ("member", "admin", "volume", "none"),
-    ("admin", None, "image", "some"),
-    ("admin", None, "volume", "few"),
-    ("admin", "owner", "image", "few"),
-    ("admin", "owner", "volume", "none"),
-    ("admin", "admin", "image", "few"),
-    ("admin", "admin", "volume", "none"),
-    ("manager", None, "image", "few"),
-    ("manager", None, "volume", "none"),
-    ("manager", "owner", "image", "none"),
-    ("manager", "admin", "image", "none"),
-    ("project-admin", None, "image", "none"),
-    ("project-admin", None, "volume", "none"),
-    ("project-admin", "owner", "image", "none"),
-    ("project-admin", "admin", "image", "none"),
-    ("reader", None, "image", "none"),
-    ("reader", None, "volume", "none"),
-    ("reader", "owner", "image", "none"),
-    ("stranger", None, "image", "none"),
-    ("stranger", None, "volume", "none"),
-    ("stranger", "owner", "image", "none"),
-)
-#: The same of the situations, and of the other versions; "least" is the variant's lowest role.
-IN_SITUATIONS = (
-    ("member", None, "image", "few"),
-    ("member", None, "volume", "none"),
-    ("least", None, "image", "few"),
-    ("least", None, "volume", "none"),
-)
-AT_VERSIONS = (
-    ("member", None, "image", "few"),
-    ("member", None, "volume", "few"),
-    ("member", "owner", "image", "none"),
-    ("least", None, "image", "few"),
-    ("least", None, "volume", "few"),
-)
+BACKINGS = ("image", "volume")
+
+
+LOCKS = (None, "owner", "admin")
+
+
+def crossed(
+    version: str, situation: str, actor: str, locks: Sequence[str | None], tasks: str
+) -> Iterator[Block]:
+    """Yield a block for each of these locks and each backing."""
+    for lock, backing in product(locks, BACKINGS):
+        yield Block(version, situation, backing, actor, lock, tasks)
+
+
+def wanted(variant: Variant) -> Iterator[Block]:
+    """Yield the blocks of a variant; of two that differ in the task set alone the first counts."""
+    newest, *others = variant.versions
+    for actor in (variant.least, "admin"):
+        yield from crossed(newest, "", actor, LOCKS, "all")
+    for actor in ("member", "manager", "project-admin", "reader", "stranger"):
+        yield from crossed(newest, "", actor, LOCKS, "few")
+    yield from crossed(newest, "", "anonymous", [None], "none")
+    situations = ["never-launched", "no-host", "host-down"]
+    if variant.name in RESIZED_ONLY:
+        situations.append("no-migration")
+    places = [*product([newest], situations), *product(others, [""])]
+    for version, situation in places:
+        yield from crossed(version, situation, variant.least, LOCKS, "few")
+        yield from crossed(version, situation, "member", [None], "few")
+        yield from crossed(version, situation, "admin", [None], "few")
 
 
 def blocks(variant: Variant) -> list[Block]:
     """Return the blocks of a variant, none twice."""
-    version, *others = variant.versions
-    situations = ["never-launched", "no-host", "host-down"]
-    if variant.name in RESIZED_ONLY:
-        situations.append("no-migration")
-    wanted = [(version, "", *sample) for sample in SAMPLES]
-    wanted += [(version, name, *sample) for name in situations for sample in IN_SITUATIONS]
-    wanted += [(other, "", *sample) for other in others for sample in AT_VERSIONS]
-    if variant.full:
-        full = [("least", lock, "image", "all") for lock in (None, "owner")]
-        wanted = [(version, "", *sample) for sample in full] + wanted
-    found: dict[tuple[Any, ...], Block] = {}
-    for at, situation, who, lock, backing, tasks in wanted:
-        actor = variant.least if who == "least" else who
-        block = Block(at, situation, backing, actor, lock, tasks)
-        found.setdefault((at, situation, actor, lock, backing), block)
+    found: dict[Block, Block] = {}
+    for block in wanted(variant):
+        found.setdefault(replace(block, tasks=""), block)
     return list(found.values())
+
+
+def is_down(variant: Variant, block: Block) -> bool:
+    """Tell whether the server's host is down in this block."""
+    return variant.host_down or block.situation == "host-down"
 
 
 class Bench:
@@ -302,12 +290,16 @@ class Bench:
 
     def __init__(self, cloud: Cloud, hurry: Hurry) -> None:
         """Make the servers and remember the world as it is then."""
+        from undo import Undo
+
         self.cloud = cloud
         self.hurry = hurry
         with hurry.off():
-            self.servers = {kind: self._make(kind == "volume") for kind in ("image", "volume")}
-        self.restore = cloud.snapshot()
+            self.servers = {kind: self._make(kind == "volume") for kind in BACKINGS}
         self.rows = {kind: self._columns(server) for kind, server in self.servers.items()}
+        self.migrations: dict[str, str] = {}
+        self.rest()
+        self.undo = Undo(cloud)
         self.down: frozenset[str] = frozenset()
         self.cells = 0
 
@@ -324,9 +316,22 @@ class Bench:
 
     def _columns(self, server: str) -> dict[str, Any]:
         """Return the columns that `prepare` changes."""
-        names = ("launched_at", "host", "node")
+        names = ("launched_at", "host", "node", "vm_state", "task_state", "locked", "locked_by")
         query = f"SELECT {', '.join(names)} FROM instances WHERE uuid = ?"
         return dict(zip(names, self.cloud.execute(query, (server,))[0], strict=True))
+
+    def rest(self) -> None:
+        """Write both rows back as they were when the servers were made."""
+        for backing, server in self.servers.items():
+            self.cloud.force(server, **self.rows[backing])
+            self._migrate(server, "confirmed")
+
+    def _migrate(self, server: str, status: str) -> None:
+        """Force the status of the server's migration."""
+        if self.migrations.get(server) != status:
+            query = "UPDATE migrations SET status = ? WHERE instance_uuid = ?"
+            self.cloud.execute(query, (status, server))
+            self.migrations[server] = status
 
     def other_host(self, backing: str) -> str:
         """Return the host on which the server is not."""
@@ -338,52 +343,52 @@ class Bench:
         """Bring these hosts down and the others up, in the world that is put back, too."""
         if hosts == self.down:
             return
-        for host in hosts ^ self.down:
-            self.cloud.host_down(host, host in hosts)
+        self.rest()
+        with self.hurry.off():
+            for host in hosts ^ self.down:
+                self.cloud.host_down(host, host in hosts)
         self.down = hosts
         self.hurry.forget()
-        self.restore = self.cloud.snapshot()
+        self.undo.start()
 
     def prepare(self, block: Block, vm_state: str, task_state: str | None) -> dict[str, Any]:
         """Force the row of the block's server; return it as it is then."""
         server = self.servers[block.backing]
-        columns: dict[str, Any] = {
-            **self.rows[block.backing],
+        forced: dict[str, Any] = {
             "vm_state": vm_state,
             "task_state": task_state,
-            "locked": int(block.lock is not None),
+            "locked": block.lock is not None,
             "locked_by": block.lock,
         }
+        columns = {**self.rows[block.backing], **forced}
         if vm_state == "shelved_offloaded" or block.situation == "no-host":
             columns.update(host=None, node=None)
         if block.situation == "never-launched" or vm_state == "building":
             columns["launched_at"] = None
-        self.cloud.force(server, **columns)
         resized = vm_state == "resized" and block.situation != "no-migration"
-        self.cloud.execute(
-            "UPDATE migrations SET status = ? WHERE instance_uuid = ?",
-            ("finished" if resized else "confirmed", server),
-        )
-        return self.cloud.row(server)
+        with self.undo.paused():
+            self.cloud.force(server, **columns)
+            self._migrate(server, "finished" if resized else "confirmed")
+        return {**forced, "deleted": False}
 
     def ask(self, variant: Variant, block: Block) -> Reply:
         """Send the request."""
         server = self.servers[block.backing]
         major, minor = block.version.split(".")
         argument = variant.argument((int(major), int(minor)), self.other_host(block.backing))
+        body: dict[str, Any] | None = {variant.action: argument}
+        method, path = "POST", f"/servers/{server}/action"
         if variant.action == "delete":
-            return self.cloud.send(
-                block.actor, "DELETE", f"/servers/{server}", version=block.version
-            )
-        if variant.action == "remote-consoles":
+            method, path, body = "DELETE", f"/servers/{server}", None
+        elif variant.action == "remote-consoles":
             path, body = f"/servers/{server}/remote-consoles", {"remote_console": argument}
-            return self.cloud.send(block.actor, "POST", path, body, block.version)
-        return self.cloud.act(block.actor, server, variant.action, argument, block.version)
+        return self.hurry.send(block.actor, method, path, body, block.version)
 
-    def measure(self, variant: Variant, block: Block, tasks: TaskSet) -> list[list[Any]]:
-        """Return for each vm_state the list of answers [code, message, writes, then]."""
-        down = variant.host_down or block.situation == "host-down"
-        self.set_down(frozenset({self.rows[block.backing]["host"]} if down else ()))
+    @contextmanager
+    def world(self, variant: Variant, block: Block) -> Iterator[Take]:
+        """Make the world around the servers what the block wants it to be."""
+        down = {self.rows[block.backing]["host"]} if is_down(variant, block) else ()
+        self.set_down(frozenset(down))
         self.cloud.flag(reclaim_instance_interval=3600 if variant.reclaim else 0)
         floating: AbstractContextManager[None] = (
             self.cloud.floating_ip(self.servers[block.backing], ADDRESS)
@@ -391,18 +396,28 @@ class Bench:
             else nullcontext()
         )
         with floating, self.cloud.stubbed(CALLS) as casts:
-            return [
-                [self.cell(variant, block, vm_state, task, casts.take) for task in tasks[vm_state]]
+            yield casts.take
+        self.cloud.forget_notifications()
+
+    def check(self, what: str) -> None:
+        """Raise an error unless all is as it was when the hosts last went down or up."""
+        with self.undo.paused():
+            self.rest()
+        if not self.undo.complete():
+            raise RuntimeError(f"{what}: not all was put back")
+
+    def measure(self, variant: Variant, block: Block, tasks: TaskSet) -> list[list[Any]]:
+        """Return for each vm_state the list of answers [code, message, writes, then]."""
+        with self.world(variant, block) as take:
+            grid = [
+                [self.cell(variant, block, vm_state, task, take) for task in tasks[vm_state]]
                 for vm_state in tasks
             ]
+        self.check(f"{variant.name}, {block}")
+        return grid
 
     def cell(
-        self,
-        variant: Variant,
-        block: Block,
-        vm_state: str,
-        task_state: str | None,
-        take: Callable[[], tuple[str, ...]],
+        self, variant: Variant, block: Block, vm_state: str, task_state: str | None, take: Take
     ) -> list[Any]:
         """Return one answer; some are asked for twice, in a hurry and not, and compared."""
         answer = self.once(variant, block, vm_state, task_state, take)
@@ -416,23 +431,18 @@ class Bench:
         return answer
 
     def once(
-        self,
-        variant: Variant,
-        block: Block,
-        vm_state: str,
-        task_state: str | None,
-        take: Callable[[], tuple[str, ...]],
+        self, variant: Variant, block: Block, vm_state: str, task_state: str | None, take: Take
     ) -> list[Any]:
         """Return one answer: [code, message, writes, then]."""
-        server = self.servers[block.backing]
         before = self.prepare(block, vm_state, task_state)
         reply = self.ask(variant, block)
-        after = self.cloud.row(server)
+        changed = self.undo.changed()
+        after = self.cloud.row(self.servers[block.backing]) if changed else before
         then = take()
         if any(call.startswith("call ") and call_name(call) not in CALLS for call in then):
             raise RuntimeError(f"{variant.name}: no answer is known for a call in {then}")
-        if after != before or reply.code not in (403, 404, 409):
-            self.restore()
+        if changed or reply.code not in REFUSED:
+            self.undo.back()
         writes = {name: value for name, value in after.items() if value != before[name]}
         message = self.neutral(reply.message, block.backing, vm_state, task_state)
         return [reply.code, message, writes, list(then)]
@@ -451,9 +461,6 @@ class Bench:
         return message
 
 
-TaskSet = Mapping[str, Sequence[str | None]]
-
-
 def call_name(call: str) -> str:
     """Return the method's name in "call compute.name"."""
     return call.rpartition(".")[2]
@@ -462,35 +469,30 @@ def call_name(call: str) -> str:
 def task_sets() -> dict[str, dict[str, list[str | None]]]:
     """Return name -> vm_state -> task_states."""
     words = json.loads((PATH.parent / "nova-34-words.json").read_text(encoding="utf-8"))
-    product: list[str | None] = [None, *words["task_states"]]
+    every: list[str | None] = [None, *words["task_states"]]
     return {
-        "all": dict.fromkeys(SOME, product),
-        "some": {vm_state: [None, *tasks] for vm_state, tasks in SOME.items()},
-        "few": {vm_state: [None, tasks[0]] for vm_state, tasks in SOME.items()},
-        "none": {vm_state: [None] for vm_state in SOME},
+        "all": dict.fromkeys(FEW, every),
+        "few": {vm_state: [None, task] for vm_state, task in FEW.items()},
+        "none": {vm_state: [None] for vm_state in FEW},
     }
 
 
-def measured(variants: Sequence[Variant]) -> Iterator[dict[str, Any]]:
-    """Start a Nova and yield a record for each block of these variants."""
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """Start a Nova, and give the bench to measure it on."""
     from cloud import start
     from hurry import hurried
 
-    tasks = task_sets()
     with start() as cloud, hurried(cloud) as hurry:
         cloud.flag("quota", instances=-1, cores=-1, ram=-1)
-        bench = Bench(cloud, hurry)
+        made = Bench(cloud, hurry)
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 50, 50)
-        for variant in variants:
-            began = time.monotonic()
-            for block in blocks(variant):
-                grid = bench.measure(variant, block, tasks[block.tasks])
-                cloud.forget_notifications()
-                yield {"action": variant.name, **vars(block), "grid": grid}
-            seconds = time.monotonic() - began
-            print(f"{variant.name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+        yield made
+
+
+# The file
 
 
 class Interned:
@@ -510,21 +512,20 @@ class Interned:
         return self._indexes[key]
 
 
-def pack(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+#: The attributes of a block in the file, after the action.
+NAMES = ("version", "situation", "backing", "actor", "lock", "tasks")
+
+
+def pack(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the contents of the file for these records; `answers.py` describes them."""
     answers, grids = Interned(), Interned()
-    packed = [
-        [
-            *(record[name] for name in ("action", "version", "situation", "backing", "actor")),
-            record["lock"],
-            record["tasks"],
-            grids.index([[answers.index(answer) for answer in row] for row in record["grid"]]),
-        ]
-        for record in records
-    ]
+    packed = []
+    for record in records:
+        grid = [[answers.index(answer) for answer in row] for row in record["grid"]]
+        packed.append([record["action"], *(record[name] for name in NAMES), grids.index(grid)])
     return {
         "nova": importlib.metadata.version("nova"),
-        "vm_states": list(SOME),
+        "vm_states": list(FEW),
         "task_sets": task_sets(),
         "answers": answers.values,
         "grids": grids.values,
@@ -538,38 +539,101 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
-def shares(variants: Sequence[Variant], jobs: int) -> list[list[Variant]]:
-    """Share the variants out among `jobs` processes."""
-    return [list(variants[job::jobs]) for job in range(jobs)]
+# Parts: a file for each variant, with a record a line
 
 
-def run_part(names: Sequence[str], output: Path) -> None:
-    """Measure the variants of these names, and write their records, one a line."""
-    chosen = [variant for variant in VARIANTS if variant.name in names]
-    with output.open("w", encoding="utf-8") as file:
-        for record in measured(chosen):
-            file.write(json.dumps(record) + "\n")
+def part_of(directory: Path, variant: Variant) -> Path:
+    """Return the file of a variant's records."""
+    return directory / f"{variant.name.replace(':', '_')}.jsonl"
 
 
-def run(variants: Sequence[Variant], jobs: int) -> list[dict[str, Any]]:
-    """Measure the variants in `jobs` processes; return the records in the order of VARIANTS."""
-    with tempfile.TemporaryDirectory() as directory:
-        running = []
-        for number, share in enumerate(shares(variants, jobs)):
-            part = Path(directory) / f"{number}.jsonl"
-            names = [variant.name for variant in share]
-            command = [sys.executable, __file__, "--part", str(part), "--only", *names]
-            running.append((part, subprocess.Popen(command)))
-        failed = [process for _, process in running if process.wait() != 0]
-        if failed:
-            raise SystemExit("tests/nova/measure.py: a process failed")
-        records = [
-            json.loads(line)
-            for part, _ in running
-            for line in part.read_text(encoding="utf-8").splitlines()
-        ]
-    order = {variant.name: number for number, variant in enumerate(VARIANTS)}
-    return sorted(records, key=lambda record: order[record["action"]])
+def read_part(directory: Path, variant: Variant) -> dict[Block, dict[str, Any]]:
+    """Return the records of a variant that were written, whole lines only."""
+    path = part_of(directory, variant)
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    records = [json.loads(line) for line in lines]
+    return {Block(*(record[name] for name in NAMES)): record for record in records}
+
+
+def claimed(directory: Path, variant: Variant) -> bool:
+    """Tell whether no other process has begun with this variant."""
+    try:
+        part_of(directory, variant).with_suffix(".claim").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def measure_parts(variants: Sequence[Variant], directory: Path) -> None:
+    """Measure what is not measured yet of those variants that no other process has begun with."""
+    tasks = task_sets()
+    with bench() as made:
+        for variant in variants:
+            if not claimed(directory, variant):
+                continue
+            began, cells = time.monotonic(), made.cells
+            known = read_part(directory, variant)
+            with part_of(directory, variant).open("w", encoding="utf-8") as file:
+                for record in known.values():
+                    file.write(json.dumps(record) + "\n")
+                for block in blocks(variant):
+                    if block in known:
+                        continue
+                    grid = made.measure(variant, block, tasks[block.tasks])
+                    record = {"action": variant.name, **vars(block), "grid": grid}
+                    file.write(json.dumps(record) + "\n")
+                    file.flush()
+            seconds, cells = time.monotonic() - began, made.cells - cells
+            print(f"{variant.name}: {cells} cells, {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def run(variants: Sequence[Variant], jobs: int, directory: Path) -> Iterator[dict[str, Any]]:
+    """Measure the variants in `jobs` processes; yield the records in the order of VARIANTS."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for claim in directory.glob("*.claim"):
+        claim.unlink()
+    names = [variant.name for variant in variants]
+    options = ["--worker", "--parts", str(directory), "--only", *names]
+    running = [subprocess.Popen([sys.executable, __file__, *options]) for _ in range(jobs)]
+    if max([process.wait() for process in running]) != 0:
+        raise SystemExit("tests/nova/measure.py: a process failed")
+    for variant in variants:
+        known = read_part(directory, variant)
+        for block in blocks(variant):
+            yield known[block]
+
+
+# A sample
+
+
+def sample(number: int, seed: int, older: bool) -> list[tuple[Variant, Block, str, str | None]]:
+    """Return stored cells at random, in an order in which hosts seldom go down or up."""
+    variants = {variant.name: variant for variant in VARIANTS}
+    tasks = read()["task_sets"]
+    stored = [
+        (variants[name], Block(*rest))
+        for name, *rest, _grid in read()["blocks"]
+        if not older or rest[0] != variants[name].versions[0]
+    ]
+    sizes = [sum(map(len, tasks[block.tasks].values())) for _, block in stored]
+    random = Random(seed)
+    chosen = []
+    for variant, block in random.choices(stored, sizes, k=number):
+        vm_state, task_states = random.choice(list(tasks[block.tasks].items()))
+        chosen.append((variant, block, vm_state, random.choice(task_states)))
+    return sorted(chosen, key=lambda cell: (is_down(*cell[:2]), cell[1].backing))
+
+
+def measure_sample(number: int, seed: int, older: bool) -> Iterator[dict[str, Any]]:
+    """Ask stored cells anew, one in five without the short cuts; yield a record for each."""
+    with bench() as made:
+        for count, (variant, block, vm_state, task_state) in enumerate(sample(number, seed, older)):
+            slowly = made.hurry.off() if count % 5 == 0 else nullcontext()
+            with made.world(variant, block) as take, slowly:
+                answer = made.once(variant, block, vm_state, task_state, take)
+            states = {"vm_state": vm_state, "task_state": task_state}
+            yield {"action": variant.name, **vars(block), **states, "answer": answer}
+        made.check("the sample")
 
 
 def main() -> None:
@@ -578,18 +642,28 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument("--only", nargs="+", help="these actions and variants")
     parser.add_argument("--output", type=Path, default=PATH, help="the file to write")
-    parser.add_argument("--part", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--parts", type=Path, default=PARTS, help="where to keep what is measured")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--sample", type=int, help="ask so many stored cells anew")
+    parser.add_argument("--seed", type=int, default=0, help="which cells")
+    parser.add_argument("--older", action="store_true", help="at older microversions only")
     options = parser.parse_args()
-    if options.only and not options.part and options.output == PATH:
-        parser.error("--only needs --output: the file of all answers is not to be overwritten")
-    names = options.only or [variant.name for variant in VARIANTS]
-    if options.part:
-        run_part(names, options.part)
+    if (options.only or options.sample) and not options.worker and options.output == PATH:
+        parser.error("needs --output: the file of all answers is not to be overwritten")
+    if options.sample:
+        found = list(measure_sample(options.sample, options.seed, options.older))
+        options.output.write_text(json.dumps(found), encoding="utf-8")
         return
-    chosen = [variant for variant in VARIANTS if variant.name in names]
+    chosen = [each for each in VARIANTS if not options.only or each.name in options.only]
+    if options.worker:
+        measure_parts(chosen, options.parts)
+        return
     began = time.monotonic()
-    write(options.output, pack(run(chosen, min(options.jobs, len(chosen)))))
+    write(options.output, pack(run(chosen, min(options.jobs, len(chosen)), options.parts)))
     print(f"{options.output}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    for variant in chosen:
+        for suffix in (".jsonl", ".claim"):
+            part_of(options.parts, variant).with_suffix(suffix).unlink()
 
 
 if __name__ == "__main__":
