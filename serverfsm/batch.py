@@ -1,6 +1,6 @@
 """`check --batch`: a JSON object a line in, one a line out, in order, in constant memory.
 
-Only the translation of lines belongs here. Nothing is read or written; see `cli.py`.
+Only the translation of lines belongs here. Nothing is read or written; see `cli/`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from serverfsm import API_REFERENCE, ActionName, Actor, Server, allowed
+from serverfsm import API_REFERENCE, NOVA_34, ActionName, Actor, Options, Rulebook, Server, allowed
 from serverfsm import __main__ as entry
 from serverfsm.cli import app
 
@@ -106,6 +106,37 @@ def test_check_shows_every_failure_and_every_assumption() -> None:
     assert "  writes: task_state = rebuilding" in accepted
 
 
+@pytest.mark.parametrize("book", [API_REFERENCE, NOVA_34], ids=lambda book: str(book.name))
+def test_check_under_an_operators_options(book: Rulebook) -> None:
+    asked = ("check", "ACTIVE", "delete", "--task-state", "none", "--rulebook", book.name)
+    reclaiming = ("--option", "reclaim_instance_interval=3600", "--option", "rescue_timeout = 60")
+    assert "  writes: task_state = deleting\n" in run(*asked).stdout
+    assert "  writes: task_state = soft-deleting\n" in run(*asked, *reclaiming).stdout
+    answer = json.loads(run(*asked, *reclaiming, "--format", "json").stdout)
+    assert answer["set"] == {"task_state": "soft-deleting"}
+    assert "  writes: task_state = deleting\n" in run(*asked).stdout  # nothing is left behind
+
+
+def test_allowed_under_an_operators_options() -> None:
+    asked = ("allowed", str(SERVERS / "shutoff.json"), "--format", "json")
+    answer = json.loads(run(*asked, "--option", "reclaim_instance_interval=3600").stdout)
+    server = Server.from_api(json.loads((SERVERS / "shutoff.json").read_text("utf-8")))
+    rules = API_REFERENCE.having(Options(reclaim_instance_interval=3600))
+    for row, verdict in zip(
+        answer["actions"], allowed(server, rulebook=rules).values(), strict=True
+    ):
+        assert row["action"] == verdict.action
+        assert row["set"] == (None if verdict.guard is None else verdict.guard.set)
+    plain = json.loads(run(*asked).stdout)
+    changed = [
+        row["action"]
+        for row, other in zip(answer["actions"], plain["actions"], strict=True)
+        if row != other
+    ]
+    assert changed == ["delete"]
+    assert {**answer, "actions": None} == {**plain, "actions": None}
+
+
 def test_a_key_with_variants_only() -> None:
     result = run("check", "ACTIVE", "reboot", "--task-state", "none")
     assert result.exit_code == 0
@@ -132,6 +163,19 @@ def test_unlocked_overrides_the_document() -> None:
         (
             ("check", "ACTIVE", "pause", "--batch", "-"),
             "--batch takes servers and actions from its file, not as arguments",
+        ),
+        (
+            ("check", "--batch", "-", "--option", "rescue_timeout=60"),
+            "--batch takes no --option: it answers by Nova's defaults",
+        ),
+        (("allowed", "ACTIVE", "--option", "a"), "--option must be NAME=VALUE, not 'a'"),
+        (
+            ("allowed", "ACTIVE", "--option", "rescue_time=1"),
+            "unknown option 'rescue_time'; did you mean 'rescue_timeout'?",
+        ),
+        (
+            ("check", "ACTIVE", "pause", "--option", "rescue_timeout=soon"),
+            "rescue_timeout must be a whole number of seconds, not 'soon'",
         ),
         (
             ("check", "ACTIVE", "pause", "--microversion", "2.105"),
@@ -282,7 +326,8 @@ def test_completion_is_offered() -> None:
 def test_without_its_extra_the_command_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "serverfsm.cli")
+    for name in [name for name in sys.modules if name.startswith("serverfsm.cli")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "typer", None)
     with pytest.raises(SystemExit) as stopped:
         entry.main()

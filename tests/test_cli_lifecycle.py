@@ -164,7 +164,7 @@ def test_verify_goes_through_both_rulebooks_unless_told() -> None:
 
 def test_verify_with_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     check = Check("traps", "there is none", 7, ("paused: is one",), (("looked at", 7),))
-    monkeypatch.setattr("serverfsm.cli_lifecycle.verify", lambda book: Report(book.name, (check,)))
+    monkeypatch.setattr("serverfsm.cli.lifecycle.verify", lambda book: Report(book.name, (check,)))
     result = run("verify", "--rulebook", "api-reference")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [

@@ -1,6 +1,6 @@
 """`serverfsm wait`: what to wait for after a request was accepted.
 
-Only this one command belongs here; what is read and shown as elsewhere is `cli.py`'s.
+Only this one command belongs here, and how a waiter is shown.
 """
 
 from __future__ import annotations
@@ -9,13 +9,22 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from serverfsm import cli
 from serverfsm.acceptors import NOT_FOUND, Acceptor, TaskShown, WaitState
-from serverfsm.errors import BadOptionError
-from serverfsm.options import Options
+from serverfsm.cli.options import (
+    API_REFERENCE_BOOK,
+    REFUSED,
+    AsOption,
+    BackingOption,
+    BookOption,
+    MicroversionOption,
+    OperatorOption,
+    Role,
+    TaskStateOption,
+)
+from serverfsm.cli.reading import complaints, operator_options, read_server
+from serverfsm.cli.showing import columns, console_of_output, print_json
 from serverfsm.requests import LATEST, Actor
 from serverfsm.rulebook import RULEBOOKS
 from serverfsm.states import TaskState
@@ -33,7 +42,6 @@ class WaitFormat(StrEnum):
     botocore = "botocore"
 
 
-@cli.app.command("wait")
 def wait_command(
     action: Annotated[
         str, typer.Argument(metavar="ACTION", help="The request key, as os-stop or reboot:HARD.")
@@ -46,22 +54,19 @@ def wait_command(
             "GET /servers/{id}, or - for standard input. None where there was none.",
         ),
     ] = None,
-    who: cli.As = cli.Role.member,
-    task_state: cli.TaskState = None,
-    volume_backed: cli.Backed = None,
-    microversion: cli.Version = LATEST,
-    book: cli.BookOption = cli.API_REFERENCE_BOOK,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An operator's option; may be given again."),
-    ] = None,
+    who: AsOption = Role.member,
+    task_state: TaskStateOption = None,
+    volume_backed: BackingOption = None,
+    microversion: MicroversionOption = LATEST,
+    book: BookOption = API_REFERENCE_BOOK,
+    option: OperatorOption = None,
     form: Annotated[WaitFormat, typer.Option("--format", help="How to answer.")] = WaitFormat.text,
 ) -> None:
     """Say what to wait for after an action was accepted: exit status 1 if it would be refused."""
-    with cli._complaints():
-        options = Options.from_mapping(dict(map(_assignment, option or ())))
+    with complaints():
+        options = operator_options(option)
         before = (
-            None if server is None else cli._server(server, None, None, task_state, volume_backed)
+            None if server is None else read_server(server, None, None, task_state, volume_backed)
         )
         try:
             found = waiter(
@@ -75,29 +80,20 @@ def wait_command(
         except RefusedError as refused:
             text = f"serverfsm: {refused.verdict.code}, there is nothing to wait for: {refused}"
             typer.echo(text, err=True)
-            raise typer.Exit(cli.REFUSED) from None
+            raise typer.Exit(REFUSED) from None
     if form is WaitFormat.botocore:
-        cli._print_json(found.to_botocore())
+        print_json(found.to_botocore())
     elif form is WaitFormat.json:
-        cli._print_json(found.to_dict())
+        print_json(found.to_dict())
     else:
         _print_waiter(found)
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise BadOptionError(f"--option must be NAME=VALUE, not {text!r}")
-    return name.strip(), value.strip()
-
-
 def _print_waiter(found: Waiter) -> None:
-    console = cli._console()
+    console = console_of_output()
     origin = "" if found.origin is None else f" from {found.origin.status}"
     console.print(Text(f"{found.action}{origin}", style="bold"))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("means", "seen", "why"):
-        table.add_column(column, overflow="fold")
+    table = columns("means", "seen", "why")
     together: dict[tuple[WaitState, str], list[Acceptor]] = {}
     for each in found.acceptors:
         together.setdefault((each.state, each.sentence), []).append(each)

@@ -1,6 +1,6 @@
 """`serverfsm plan` and `serverfsm verify`: what to do to get there, and whether the table is sound.
 
-Only these two commands belong here; what is read and shown as elsewhere is `cli.py`'s.
+Only these two commands belong here, and how a plan and a report are shown.
 """
 
 from __future__ import annotations
@@ -11,9 +11,26 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from serverfsm import cli
+from serverfsm.cli.options import (
+    API_REFERENCE_BOOK,
+    REFUSED,
+    AsOption,
+    BackingOption,
+    Book,
+    BookOption,
+    Format,
+    FormatOption,
+    LockedByOption,
+    LockedOption,
+    MicroversionOption,
+    OperatorOption,
+    Role,
+    ServerArgument,
+    TaskStateOption,
+)
+from serverfsm.cli.reading import assigned, complaints, operator_options, read_server
+from serverfsm.cli.showing import console_of_output, print_json
 from serverfsm.errors import BadOptionError
-from serverfsm.options import Options
 from serverfsm.planning import Plan, PlanStep, plan
 from serverfsm.requests import LATEST, Actor
 from serverfsm.rulebook import RULEBOOKS
@@ -22,19 +39,18 @@ from serverfsm.verification import Report, verify
 __all__ = ["plan_command", "verify_command"]
 
 
-@cli.app.command("plan")
 def plan_command(
-    server: cli.ServerArgument,
+    server: ServerArgument,
     goal: Annotated[
         str, typer.Option("--to", metavar="STATUS", help="Where it shall come to rest.")
     ],
-    who: cli.As = cli.Role.member,
-    locked: cli.Locked = None,
-    locked_by: cli.LockedByOption = None,
-    task_state: cli.TaskState = None,
-    volume_backed: cli.Backed = None,
-    microversion: cli.Version = LATEST,
-    book: cli.BookOption = cli.API_REFERENCE_BOOK,
+    who: AsOption = Role.member,
+    locked: LockedOption = None,
+    locked_by: LockedByOption = None,
+    task_state: TaskStateOption = None,
+    volume_backed: BackingOption = None,
+    microversion: MicroversionOption = LATEST,
+    book: BookOption = API_REFERENCE_BOOK,
     including: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,66 +63,51 @@ def plan_command(
         list[str] | None,
         typer.Option(metavar="ACTION=NUMBER", help="What an action costs, else 1; repeatable."),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An operator's option; may be given again."),
-    ] = None,
-    form: cli.FormatOption = cli.Format.text,
+    option: OperatorOption = None,
+    form: FormatOption = Format.text,
 ) -> None:
     """Find the cheapest allowed way to a status: exit status 0 if there is one, 1 if not."""
-    with cli._complaints():
+    with complaints():
         found = plan(
-            cli._server(server, locked, locked_by, task_state, volume_backed),
+            read_server(server, locked, locked_by, task_state, volume_backed),
             goal.upper(),
             actor=Actor(who),
             microversion=microversion,
             rulebook=RULEBOOKS[book.value],
-            options=Options.from_mapping(_assigned(option, "--option must be NAME=VALUE")),
+            options=operator_options(option),
             cost=_costs(cost),
             including=including or (),
         )
-    if form is cli.Format.json:
-        cli._print_json(found.to_dict())
+    if form is Format.json:
+        print_json(found.to_dict())
     else:
         _print_plan(found)
-    raise typer.Exit(0 if found else cli.REFUSED)
+    raise typer.Exit(0 if found else REFUSED)
 
 
-@cli.app.command("verify")
 def verify_command(
     book: Annotated[
-        cli.Book | None, typer.Option("--rulebook", help="Whose rules; both unless given.")
+        Book | None, typer.Option("--rulebook", help="Whose rules; both unless given.")
     ] = None,
-    form: cli.FormatOption = cli.Format.text,
+    form: FormatOption = Format.text,
 ) -> None:
     """Prove the table consistent, case by case: exit status 0 if no fault is found, 1 if one is."""
     books = RULEBOOKS.values() if book is None else (RULEBOOKS[book.value],)
     reports = [verify(each) for each in books]
-    if form is cli.Format.json:
-        cli._print_json([report.to_dict() for report in reports])
+    if form is Format.json:
+        print_json([report.to_dict() for report in reports])
     else:
         for report in reports:
             _print_report(report)
-    raise typer.Exit(0 if all(reports) else cli.REFUSED)
+    raise typer.Exit(0 if all(reports) else REFUSED)
 
 
 # ------------------------------------------------------------------------------ reading
 
 
-def _assigned(texts: Iterable[str] | None, form: str) -> dict[str, str]:
-    """The values of an option that is given as NAME=VALUE."""
-    found: dict[str, str] = {}
-    for text in texts or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise BadOptionError(f"{form}, not {text!r}")
-        found[name.strip()] = value.strip()
-    return found
-
-
 def _costs(texts: Iterable[str] | None) -> dict[str, float]:
     form = "--cost must be ACTION=NUMBER"
-    return {name: _number(value, form) for name, value in _assigned(texts, form).items()}
+    return {name: _number(value, form) for name, value in assigned(texts, form).items()}
 
 
 def _number(text: str, form: str) -> float:
@@ -120,7 +121,7 @@ def _number(text: str, form: str) -> float:
 
 
 def _print_plan(found: Plan) -> None:
-    console = cli._console()
+    console = console_of_output()
     way = f"{found.start.status} to {found.goal}"
     if not found:
         console.print(Text(f"{way}: no plan", style="bold"))
@@ -151,7 +152,7 @@ def _lines(step: PlanStep) -> Iterable[str]:
 
 
 def _print_report(report: Report) -> None:
-    console = cli._console()
+    console = console_of_output()
     faults = len(report.faults)
     sound = "no fault" if not faults else f"{faults} fault{'' if faults == 1 else 's'}"
     console.print(Text(f"{report.rulebook}: {sound} in {report.cases} cases", style="bold"))
