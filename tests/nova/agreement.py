@@ -14,7 +14,7 @@ from typing import Any
 
 from answers import Answer
 
-from serverfsm import NOVA_34, ActionName, Server, Verdict, check
+from serverfsm import NOVA_34, ActionName, Options, Server, Verdict, check
 from serverfsm.states import LockedBy, TaskState, VmState
 
 # Requests that another name stands for, or that the library does not tell apart.
@@ -30,10 +30,10 @@ ASSUMPTION = {
     "confirmResize": ("confirmResize", "finished-migration"),
     "revertResize": ("revertResize", "finished-migration"),
 }
-OTHERS = {
-    "remote-consoles": "a resource of its own, not an action",
-    "delete:reclaim": "an operator's option; verdicts are for the defaults",
-}
+OTHERS = {"remote-consoles": "a resource of its own, not an action"}
+# Asked where an operator's option is not at its default.
+RECLAIMING = NOVA_34.having(Options(reclaim_instance_interval=3600))
+RULEBOOKS = {"delete:reclaim": ("delete", RECLAIMING)}
 NAMES = {name.value for name in ActionName}
 
 
@@ -56,12 +56,13 @@ def server(
 def verdict_of(answer: Answer) -> Verdict:
     """Return what the library says to the request."""
     name, _assumption = ASSUMPTION.get(answer.action, (answer.action, ""))
+    name, rulebook = RULEBOOKS.get(name, (name, NOVA_34))
     return check(
         server(answer.vm_state, answer.task_state, answer.lock, answer.situation, answer.backing),
         SAME_AS.get(name, name),
         actor="admin" if answer.actor == "project-admin" else answer.actor,
         microversion=answer.version,
-        rulebook=NOVA_34,
+        rulebook=rulebook,
     )
 
 
@@ -121,8 +122,11 @@ def explained(answer: Answer, verdict: Verdict) -> str | None:
         return "the verdict is a maybe"
     if answer.actor == "project-admin" and answer.action.startswith("lock"):
         return "an administrator of the server's own project locks as its owner"
-    if answer.writes.get("deleted") and verdict.allowed:
-        return "the vm_state of a deleted record is not seen by anybody"
+    if answer.writes.get("deleted") and verdict.code == answer.code:
+        if answer.situation == "host-down":
+            return "Nova deletes by itself what no host answers for; a snapshot shows no such thing"
+        if verdict.guard is not None and verdict.guard.set.get("deleted"):
+            return "the vm_state of a deleted record is not seen by anybody"
     if "ComputeHostNotFound" in (answer.message or "") and verdict.code == 500:
         return "a hostless volume-backed server fails a step earlier, in other words"
     if answer.action == "unshelve:no-availability_zone" and answer.code == 400:
