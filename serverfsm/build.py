@@ -98,7 +98,7 @@ def _word_problems(row: Action) -> Iterator[str]:
         for word in words if isinstance(words, frozenset | tuple) else ():
             if not isinstance(word, kind) and not (word is None and kind is TaskState):
                 yield f"{column} has {word!r}, which is no {kind.__name__}"
-    for outcome in (*row.success, *row.failures):
+    for outcome in (*row.success, *row.failures, *row.overtaken):
         end: object = outcome.end
         if not isinstance(end, VmState | End):
             yield f"{outcome.name} ends in {end!r}, which is no VmState and no End"
@@ -107,7 +107,10 @@ def _word_problems(row: Action) -> Iterator[str]:
 def _option_problems(row: Action) -> Iterator[str]:
     known = {timer.option for timer in TIMERS}
     whens = [write.when for write in row.writes]
-    whens += [outcome.when for outcome in (*row.success, *row.failures)]
+    outcomes = (*row.success, *row.failures, *row.overtaken)
+    whens += [outcome.when for outcome in outcomes]
+    effects = [*(each.effects for each in row.writes), *(each.effects for each in outcomes)]
+    whens += [effect.when for some in effects for effect in some]
     for when in whens:
         if when.option is not None and when.option.split()[0] not in known:
             yield f"{when.option!r} tests an option that no timer has"

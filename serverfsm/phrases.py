@@ -30,92 +30,10 @@ from serverfsm.rows import (
 )
 from serverfsm.states import ComputeDriver, PowerState, Status, TaskState, VmState
 
-__all__ = [
-    "ADMIN",
-    "ADMIN_ONLY",
-    "ANY",
-    "ARRIVED",
-    "BACK_AND_FAILED",
-    "BUILD_PATH",
-    "CONFIRMED",
-    "CONFIRMED_FIRST",
-    "CONFIRMS",
-    "CONFIRM_FAILURES",
-    "CONSOLE_TASKS",
-    "DELETE_FAILURES",
-    "DELETING",
-    "DELETING_OR_SOFT",
-    "EVACUATED",
-    "EVACUATED_STARTED",
-    "EVACUATED_STOPPED",
-    "FROM_STOPPED",
-    "GONE",
-    "GUEST_RUNS",
-    "HOSTLESS_RESIZED",
-    "HOSTS_UP",
-    "IDLE",
-    "IGNORED",
-    "IMAGE_LOST",
-    "IMAGE_MADE",
-    "IMAGE_OF_DISK_LOST",
-    "IMAGE_OF_DISK_MADE",
-    "IMAGE_OF_SHELVED_LOST",
-    "IMAGE_PARAMETERS",
-    "IN_ERROR",
-    "KEEPS",
-    "LIVE_MOVING",
-    "LIVE_PREPARED",
-    "MANAGER",
-    "MOVED",
-    "MOVE_FAILED",
-    "MOVE_FAILURES",
-    "MOVE_OVERTAKEN",
-    "MOVE_TO_HOST_FAILURES",
-    "MOVING",
-    "NOT_ANY_MORE",
-    "NOT_DELETING",
-    "NOT_MOVED",
-    "NOT_OFFLOADED",
-    "NOT_RESCUABLE",
-    "NOT_RESIZED",
-    "NOT_RUNNING",
-    "NO_GUEST",
-    "NO_HOST",
-    "ON_FAKE",
-    "OWNER",
-    "POLICY_FIRST",
-    "REBUILD_OVERTAKEN",
-    "REBUILD_PATH",
-    "REQUEST",
-    "RESIZE_PATH",
-    "REVERTED",
-    "SHELVE_PATH",
-    "SHELVE_PATH_ON_FAKE",
-    "SOFT_DELETES",
-    "STARTED",
-    "STATE",
-    "UNKNOWN_PARAMETER",
-    "WAS_STOPPED",
-    "A",
-    "G",
-    "S",
-    "T",
-    "V",
-    "back",
-    "done",
-    "fails",
-    "image",
-    "late",
-    "migration",
-    "now",
-    "of",
-    "stuck",
-    "task",
-]
-
 M = TypeVar("M")
 
 A, V, T, S, G = ActionName, VmState, TaskState, Status, Guard
+
 
 def of(*members: M) -> frozenset[M]:
     return frozenset(members)
@@ -131,10 +49,6 @@ NOT_ANY_MORE = (G.AUTHENTICATED, G.OFFERED, G.REMOVED, *REQUEST[2:])
 POLICY_FIRST = (G.AUTHENTICATED, G.OFFERED, G.POLICY, G.KNOWN, G.FOUND)
 STATE = (G.VM_STATE, G.TASK_STATE, G.LAUNCHED)  # nova.compute.api:check_instance_state
 KEEPS = (Outcome("done", End.ORIGIN),)  # nothing about the lifecycle changes
-
-
-
-
 Effects = tuple[Effect, ...]
 IN_ERROR = (Passing(V.ERROR, "kept"),)
 

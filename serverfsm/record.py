@@ -103,9 +103,17 @@ def reached(server: Server, end: VmState | End) -> VmState:
 
 
 def passing(
-    server: Server, rows: Iterable[Passing], rulebook: Rulebook, before: Step | None = None
+    server: Server,
+    rows: Iterable[Passing],
+    rulebook: Rulebook,
+    before: Step | None = None,
+    *,
+    asks: bool = True,
 ) -> tuple[Server, ...]:
-    """Return what shows for an instant, one after the other, before a step or the end."""
+    """Return what shows for an instant, one after the other, before a step or the end.
+
+    `asks`: whether the hypervisor is asked for the power state; the API does not.
+    """
     found: list[Server] = []
     for row in rows:
         if row.before == before:
@@ -114,5 +122,6 @@ def passing(
             vm_state = server.vm_state if row.vm_state is End.ORIGIN else reached(now, row.vm_state)
             assert vm_state is not None
             shown = progress(now, (vm_state, task), rulebook)
-            found.append(shown if row.power is None else replace(shown, power_state=row.power))
+            power = now.power_state if not asks else row.power
+            found.append(shown if power is None else replace(shown, power_state=power))
     return tuple(found)

@@ -77,7 +77,7 @@ class Moment(StrEnum):
 class End(Enum):
     """An end that is not one fixed vm_state."""
 
-    ORIGIN = "the vm_state before the action"
+    ORIGIN = "the vm_state as it is at that moment"
     POWER_STATE = "stopped if the guest is shut down, else active"
     BEFORE_RESIZE = "the vm_state before the resize: active or stopped"
     GONE = "deleted: the server is not found any more"
@@ -471,7 +471,7 @@ class Timer:
         poll: how often Nova looks, in seconds, unless `poll_option` says otherwise.
         poll_option: the operator's option that says how often; 0 in it means every 60 seconds.
         measures: what is measured, from when.
-        vm_states, task_states: where it applies, as in `Action`; when: what else must hold.
+        vm_states, task_states: where it applies, as in `Action`.
         does: what then happens, in words.
         event: the action that it sets going, or None where it does what `end` says.
         past_guards: whether it does so without the API, and so without the action's guards.
@@ -493,7 +493,6 @@ class Timer:
     measures: str
     vm_states: frozenset[VmState] | None
     task_states: frozenset[TaskState | None] | None
-    when: When = ALWAYS
     does: str
     event: ActionName | None = None
     past_guards: bool = False
