@@ -58,7 +58,7 @@ class Answer:
     vm_state, task_state
         What the row was forced to.
     code, message
-        The answer; "{id}" and "{host}" in the message stand for the server's id and host.
+        The answer; "{id}" in the message stands for the server's id, "{host}" for any host.
     writes
         What the request changed in the row among vm_state, task_state, locked, locked_by, deleted.
     then

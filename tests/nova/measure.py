@@ -450,11 +450,12 @@ class Bench:
     def neutral(
         self, message: str | None, backing: str, vm_state: str, task_state: str | None
     ) -> str | None:
-        """Return a message with names in the place of the server's id, host and states."""
+        """Return a message with names in the place of the server's id, its states, and hosts."""
         if message is None:
             return None
         message = message.replace(self.servers[backing], "{id}")
-        message = message.replace(str(self.rows[backing]["host"]), "{host}")
+        for host in (str(self.rows[backing]["host"]), self.other_host(backing)):
+            message = message.replace(host, "{host}")
         for name, value in (("vm_state", vm_state), ("task_state", task_state)):
             if message.endswith(f" in {name} {value}"):
                 message = message.removesuffix(str(value)) + f"{{{name}}}"
