@@ -23,21 +23,42 @@ from typing import Any, NamedTuple
 from serverfsm import (
     ActionName,
     Actor,
+    BadOptionError,
+    ImpossibleEventError,
     LockedBy,
     MalformedServerError,
     Microversion,
+    Options,
+    Plan,
     PowerState,
+    RefusedError,
     Server,
     Status,
+    Step,
     TaskState,
     UnknownWordError,
+    Verdict,
     VmState,
+    Waiter,
+    accept,
+    advance,
     allowed,
     check,
+    edges,
+    events,
+    follow,
+    plan,
+    tick,
+    waiter,
 )
+from serverfsm.rows import Moment
 from serverfsm.rulebook import RULEBOOKS
 
-DOCUMENTED = (MalformedServerError, UnknownWordError)
+DOCUMENTED = (
+    *(MalformedServerError, UnknownWordError, ImpossibleEventError, BadOptionError, RefusedError),
+)
+EVENTS = tuple(dict.fromkeys(edge.event for edge in edges()))
+OPTIONS = tuple(Options.__dataclass_fields__)
 BOOKS = tuple(RULEBOOKS.values())
 WORDS: tuple[str, ...] = tuple(
     str(word)
@@ -158,10 +179,37 @@ class Generator:
             return Attempt(Server.from_api, (self.document(),), {})
         if kind < 70:
             return Attempt(Server.from_record, (self.record(),), {})
-        call = allowed if kind == 70 else check
+        if kind < 78:
+            return self.attempt_afterwards(kind)
+        call = allowed if kind == 78 else check
         server = self.server()
         args = (server,) if call is allowed else (server, self.word(tuple(ActionName)))
         return Attempt(call, args, self.options())
+
+    def attempt_afterwards(self, kind: int) -> Attempt:
+        """Ask what follows a request, or what leads somewhere."""
+        server, choice = self.server(), self.random.choice
+        asked = (server, self.word(tuple(ActionName)))
+        if kind == 70:
+            return Attempt(accept, asked, self.options())
+        if kind == 71:
+            failure = choice(EVENTS).rpartition(".")[2]
+            return Attempt(follow, asked, {**self.options(), "failure": failure})
+        if kind == 72:
+            return Attempt(waiter, asked[::-1], self.options())
+        if kind == 73:
+            return Attempt(Options.from_mapping, ({choice(OPTIONS): self.value()},), {})
+        server = server or Server("active")
+        if kind < 76:
+            version = {"microversion": self.word(("2.1", "2.94", "2.104"))}
+            return Attempt(advance, (server, self.word(EVENTS)), version)
+        if kind == 76:
+            times = {moment: self.random.randrange(100) for moment in Moment}
+            limits = {name: self.random.randrange(-1, 99) for name in OPTIONS[:-1]}
+            return Attempt(tick, (server, 100, times), {"options": Options(**limits)})
+        if self.random.randrange(40):
+            return Attempt(events, (server,), {"rulebook": choice(BOOKS)})
+        return Attempt(plan, (server, self.word(tuple(Status))), self.options())
 
     def options(self) -> dict[str, Any]:
         return {
@@ -273,7 +321,7 @@ def run(attempt: Attempt) -> str:
     except DOCUMENTED as error:
         result = error
     if isinstance(result, DOCUMENTED):
-        assert isinstance(result, ValueError)
+        assert isinstance(result, ValueError | RefusedError)
         assert 0 < len(str(result)) < 100_000, "a message is for reading"
         return type(result).__name__
     if isinstance(result, Server):
@@ -281,7 +329,22 @@ def run(attempt: Attempt) -> str:
         assert isinstance(result.status, Status)
         assert isinstance(result.to_api(), dict)
         return "server"
-    verdicts = result.values() if attempt.call is allowed else (result,)
+    if isinstance(result, Verdict | dict):
+        return seen(result)
+    steps = result if attempt.call is follow else (result,)
+    for step in steps if isinstance(result, Step) or attempt.call is follow else ():
+        assert isinstance(step.event, str)
+        assert step.server is None or isinstance(step.server.to_api(), dict)
+    if isinstance(result, Plan):
+        assert bool(result) is (result.reason is None)
+    if isinstance(result, Waiter):
+        assert isinstance(result.to_botocore(), dict)
+    return type(result).__name__.lower()
+
+
+def seen(result: Verdict | dict[ActionName, Verdict]) -> str:
+    """Look at all that a verdict says, or each of several."""
+    verdicts = result.values() if isinstance(result, dict) else (result,)
     for verdict in verdicts:
         assert verdict.allowed is (200 <= verdict.code < 300)
         assert (verdict.refusal is None) is verdict.allowed

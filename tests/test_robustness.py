@@ -37,7 +37,15 @@ KINDS = {
     "UnknownMicroversionError",
     "server",
     "verdict",
+    # What follows a request.
+    "UnknownEventError",
+    "ImpossibleEventError",
+    "RefusedError",
+    "BadOptionError",
+    "step",
+    "tuple",
 }
+SELDOM = {"options", "waiter", "plan"}
 
 
 # --- a short run of the fuzzer
@@ -50,8 +58,8 @@ def test_a_short_run(seed: int) -> None:
     for _ in range(10_000):
         attempt = generator.attempt()
         outcomes[fuzz.run(attempt)] += 1
-    assert set(outcomes) == KINDS, "the generator has lost one of its aims"
-    assert min(outcomes.values()) > 100
+    assert set(outcomes) - SELDOM == KINDS, "the generator has lost one of its aims"
+    assert min(outcomes[kind] for kind in KINDS) > 10
 
 
 def test_the_same_seed_makes_the_same_attempts() -> None:
