@@ -216,7 +216,17 @@ EVACUATED_STARTED = done(V.ACTIVE, *REBUILD_PATH, passing=ARRIVED, effects=EVACU
 CONFIRMED_FIRST = When(vm_states=of(V.RESIZED))
 CONFIRMED = (Passing(End.POWER_STATE),)
 CONFIRMS = migration("confirmed", when=CONFIRMED_FIRST)
-HOSTLESS_RESIZED = When(host=False, vm_states=of(V.RESIZED))
+# What no host holds, the API deletes by itself.
+LOCAL_DELETES = tuple(
+    Write(GONE, when, (*IMAGE_OF_SHELVED_LOST, *CONFIRMS), passing=passing)
+    for when, passing in (
+        (
+            When(host=False, vm_states=of(V.RESIZED)),
+            (Passing(End.ORIGIN, T.DELETING), *CONFIRMED),
+        ),
+        (NO_HOST, (Passing(End.ORIGIN, T.DELETING),)),
+    )
+)
 CONFIRM_FAILURES = (
     Outcome(
         "confirm-failed", V.ERROR, (T.DELETING,), CONFIRMED_FIRST, left=T.DELETING,

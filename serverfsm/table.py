@@ -33,7 +33,6 @@ from serverfsm.phrases import (
     FROM_STOPPED,
     GONE,
     GUEST_RUNS,
-    HOSTLESS_RESIZED,
     HOSTS_UP,
     IDLE,
     IGNORED,
@@ -47,6 +46,7 @@ from serverfsm.phrases import (
     KEEPS,
     LIVE_MOVING,
     LIVE_PREPARED,
+    LOCAL_DELETES,
     MOVE_FAILED,
     MOVE_FAILURES,
     MOVE_OVERTAKEN,
@@ -810,13 +810,7 @@ SISTER_PAGES = (
         policy=OWNER, rule="os_compute_api:os-deferred-delete:force",
         normal=202, errors=of(401, 403, 404, 409),
         writes=(
-            *(
-                Write(GONE, when, (*IMAGE_OF_SHELVED_LOST, *CONFIRMS), passing)
-                for when, passing in (
-                    (HOSTLESS_RESIZED, (Passing(End.ORIGIN, T.DELETING), *CONFIRMED)),
-                    (NO_HOST, (Passing(End.ORIGIN, T.DELETING),)),
-                )
-            ),
+            *LOCAL_DELETES,
             Write({"task_state": T.DELETING}, effects=IMAGE_OF_SHELVED_LOST),
         ),
         success=(
@@ -1143,13 +1137,7 @@ SISTER_PAGES = (
                 GONE, replace(SOFT_DELETES, host=False), IMAGE_OF_SHELVED_LOST,
                 (Passing(End.ORIGIN, T.SOFT_DELETING), Passing(V.SOFT_DELETED))
             ),
-            *(
-                Write(GONE, when, (*IMAGE_OF_SHELVED_LOST, *CONFIRMS), passing)
-                for when, passing in (
-                    (HOSTLESS_RESIZED, (Passing(End.ORIGIN, T.DELETING), *CONFIRMED)),
-                    (NO_HOST, (Passing(End.ORIGIN, T.DELETING),)),
-                )
-            ),
+            *LOCAL_DELETES,
             Write(
                 {"task_state": T.SOFT_DELETING}, SOFT_DELETES,
                 (*now(Moment.DELETED), *IMAGE_OF_SHELVED_LOST)
