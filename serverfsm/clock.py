@@ -86,9 +86,8 @@ def _run_out(
 
 
 def due_at(timer: Timer, times: Times, options: Options | None = None) -> float | None:
-    """Return when a timer runs out; None if it is off or nothing started it.
+    """Return when a timer runs out, in seconds on the clock of `times`; None if it never will.
 
-    >>> from serverfsm.table import TIMERS
     >>> rescue = next(timer for timer in TIMERS if timer.option == "rescue_timeout")
     >>> due_at(rescue, {Moment.LAUNCHED: 100}, Options(rescue_timeout=60))
     160

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
 
 from serverfsm.check import check
 from serverfsm.errors import ImpossibleEventError, UnknownEventError
-from serverfsm.guards import Request, compare_and_swap, condition_holds, first_failure
+from serverfsm.guards import Request, condition_holds, first_failure
 from serverfsm.options import Options
 from serverfsm.record import finish, passing, progress, require_states, written
 from serverfsm.requests import LATEST, ActionName, Actor, Microversion
 from serverfsm.rows import Action, Effect, Outcome, Reaction, Timer, Write
 from serverfsm.rulebook import API_REFERENCE, Rulebook
-from serverfsm.running import DONE, PROGRESS, due, goes_on, state_at, ways, words
+from serverfsm.running import DONE, PROGRESS, due, goes_on, may_run, state_at, ways, words
 from serverfsm.server import Server
 from serverfsm.states import PowerState, TaskState
 from serverfsm.unprompted import REACTIONS as TABLE
@@ -33,6 +33,7 @@ REACTIONS = {
     name: tuple(row for row in TABLE if row.name == name)
     for name in dict.fromkeys(row.name for row in TABLE)
 }
+_SIGHTS = {f"{name}.{guest.name}": (name, guest) for name in REACTIONS for guest in PowerState}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +86,21 @@ def accept(
     event = verdict.action.value
     if verdict.allowed and server is not None:
         require_states(server)
-    if verdict.guard is not None:
-        return _begun(verdict.request, verdict.guard.set, event, verdict)
+    if verdict.allowed and not verdict.depends_on:
+        return _begun(verdict.request, event, verdict)
     refusal, request = verdict.refusal, verdict.request
     if refusal is None or verdict.maybe or not book.answer(request.row, refusal.guard).too_late:
         return Step(server, verdict, event)
-    return replace(_begun(request, compare_and_swap(request).set, event, verdict), then=None)
+    return replace(_begun(request, event, verdict), then=None)
 
 
-def _begun(
-    request: Request, values: Mapping[str, Any], event: str, verdict: Verdict | None = None
-) -> Step:
+def _begun(request: Request, event: str, verdict: Verdict | None = None) -> Step:
     """The server with what its row writes at once, and what comes with it."""
-    row, after = request.row, written(request.server, values)
+    row, seen = request.row, request.server
     writing = (each for each in row.writes if condition_holds(request, each.when)[0])
     write = next(writing, Write({}))
-    seen = request.server
-    shown = () if seen is None else passing(seen, write.passing, request.rulebook)
+    after = written(seen, write.values)
+    shown = () if seen is None else passing(seen, write.passing, request.rulebook, asks=False)
     on_the_way = ways(replace(request, server=after)) if row.sources.run else ()
     has_more = any(goes_on(row, outcome) for outcome, _ in on_the_way)
     then = row.name if has_more else None
@@ -160,9 +159,11 @@ def attempt(
     """Return what `advance` returns, or None where that would raise ImpossibleEventError."""
     require_states(server)
     book, version = rulebook, Microversion(microversion)
-    name, _, word = event.rpartition(".") if isinstance(event, str) else ("", "", "")
-    if name in REACTIONS and word in PowerState.__members__:
-        return _reacted(server, event, REACTIONS[name], PowerState[word], book)
+    if not isinstance(event, str):
+        raise UnknownEventError(event, _near(event, book))
+    if event in _SIGHTS:
+        name, guest = _SIGHTS[event]
+        return _reacted(server, event, REACTIONS[name], guest, book)
     if event in TIMERS_BY_OPTION:
         return _struck(server, TIMERS_BY_OPTION[event], version, book)
     request, word = _asked(server, event, version, book)
@@ -173,14 +174,17 @@ def attempt(
     shown = passing(server, outcome.passing, book, following)
     now = shown[-1] if shown else server
     if following is None:
-        seen = replace(server, power_state=now.power_state)
-        after = finish(seen, outcome, book, failed=word != DONE)
+        after = finish(_powered(server, now.power_state), outcome, book, failed=word != DONE)
         then = request.row.name if outcome.goes_on else None
         return Step(after, None, event, then, _holding(request, outcome.effects), shown)
     row, pair = request.row, state_at(following, request)
-    after = replace(progress(now, pair, book), vm_state=pair[0])
+    after = progress(now, pair, book)
     effects = () if after.task_state is None else row.effects.get(after.task_state, ())
     return Step(after, None, event, row.name, _holding(request, effects), shown)
+
+
+def _powered(server: Server, power: PowerState) -> Server:
+    return server if server.power_state is power else replace(server, power_state=power)
 
 
 def _holding(request: Request, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
@@ -194,8 +198,7 @@ def _reacted(
     assert server.vm_state is not None
     for row in rows:
         if row.applies(server.vm_state, server.task_state, guest):
-            power = guest if row.stores_power else server.power_state
-            seen = replace(server, power_state=power)
+            seen = _powered(server, guest) if row.stores_power else server
             after = finish(seen, Outcome("", row.end, left=row.left), book)
             shown = passing(seen, row.passing, book)
             return Step(after, None, event, row.then, row.effects, shown)
@@ -210,7 +213,7 @@ def _struck(server: Server, timer: Timer, version: Microversion, book: Rulebook)
         request = Request(book[timer.event], server, Actor.ADMIN, version, book)
         if not timer.past_guards and first_failure(request) is not None:
             return None
-        return _begun(request, compare_and_swap(request).set, timer.option)
+        return _begun(request, timer.option)
     if timer.end is None:
         return Step(server, None, timer.option)
     left = server.task_state if timer.leaves_task else None
@@ -235,7 +238,7 @@ def events(
     """Return every event that `advance` would carry out now, in the table's order.
 
     What depends on the guest, "power-sync" and "compute-restart", always may and is left out; so
-    is work that neither changes the server nor has an effect.
+    is, of an idle server, what neither changes it nor has an effect.
 
     >>> events(Server("active", "pausing"))
     ('pause.done', 'pause.not-implemented', 'pause.driver-error')
@@ -244,6 +247,8 @@ def events(
     book, version = rulebook.having(options), Microversion(microversion)
     found: dict[str, None] = {}
     for row in book:
+        if not may_run(row, server.vm_state, server.task_state):
+            continue
         request = Request(row, server, Actor.ADMIN, version, book)
         for word in words(row):
             event = f"{row.name}.{word}"
@@ -302,7 +307,8 @@ def _overtaken(request: Request, outcome: Outcome, event: str) -> Step:
     server, book = request.server, request.rulebook
     assert server is not None
     shown = passing(server, outcome.passing, book)
-    after = finish(server, outcome, book)
+    power = shown[-1].power_state if shown else server.power_state
+    after = finish(replace(server, power_state=power), outcome, book)
     then = request.row.name if outcome.goes_on else None
     return Step(after, None, event, then, _holding(request, outcome.effects), shown)
 
@@ -313,6 +319,8 @@ def tasks_of(outcome: Outcome) -> tuple[TaskState | None, ...]:
 
 
 def _shows(server: Server, event: str, version: Microversion, book: Rulebook) -> bool:
+    if server.task_state is not None:
+        return True  # also where the task is left as it is, and nothing is under way any more
     step = attempt(server, event, microversion=version, rulebook=book)
     return step is not None and (step.server != server or bool(step.effects))
 
@@ -387,16 +395,21 @@ def _asked(
     server: Server, event: str, microversion: Microversion | str, book: Rulebook
 ) -> tuple[Request, str]:
     """The row and the word of an event; UnknownEventError if it has none."""
-    name, _, word = event.rpartition(".") if isinstance(event, str) else ("", "", "")
-    row = next((row for row in book if row.name.value == name), None)
-    if row is None or word not in words(row):
-        raise UnknownEventError(event, _near(event, row, book))
+    known = _outcomes(book)
+    if event not in known:
+        raise UnknownEventError(event, _near(event, book))
+    row, word = known[event]
     return Request(row, server, Actor.ADMIN, Microversion(microversion), book), word
 
 
-def _near(event: object, row: Action | None, book: Rulebook) -> Iterable[str]:
-    if row is not None:
-        return [f"{row.name}.{word}" for word in words(row)]
-    occasions = [f"{name}.{guest.name}" for name in REACTIONS for guest in PowerState]
-    outcomes = [f"{row.name}.{word}" for row in book for word in words(row)]
-    return [*outcomes, *occasions, *TIMERS_BY_OPTION]
+@cache
+def _outcomes(book: Rulebook) -> Mapping[str, tuple[Action, str]]:
+    """Every event that may come of a row's work, with the row and the word."""
+    return {f"{row.name}.{word}": (row, word) for row in book for word in words(row)}
+
+
+def _near(event: object, book: Rulebook) -> Iterable[str]:
+    """The events that may be meant: those of the same action, if it is one."""
+    name = event.rpartition(".")[0] if isinstance(event, str) else ""
+    same = [known for known in _outcomes(book) if known.rpartition(".")[0] == name]
+    return same or [*_outcomes(book), *_SIGHTS, *TIMERS_BY_OPTION]
