@@ -249,4 +249,3 @@ CONSOLE_TASKS = of(None, *T) - {T.DELETING, T.MIGRATING}
 NOT_RESCUABLE = Answer(
     400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"
 )
-

@@ -330,9 +330,8 @@ def test_many_faults_are_tried_and_every_check_is() -> None:
 
 
 def timed(monkeypatch: pytest.MonkeyPatch, option: str, changes: dict[str, Any]) -> None:
-    timers = tuple(
-        replace(timer, **changes) if timer.option == option else timer for timer in unprompted.TIMERS
-    )
+    present = unprompted.TIMERS
+    timers = tuple(replace(each, **changes) if each.option == option else each for each in present)
     for module in (unprompted, lifecycle):
         monkeypatch.setattr(module, "TIMERS", timers)
 
