@@ -25,6 +25,7 @@ Document = dict[str, Any]
 _ROW = (
     "late_vm_states",
     "forced_in",
+    "hosted_at",
     "late_policy",
     "late_rule",
     "ignored_before",

@@ -333,6 +333,8 @@ class Action:
         volume_backed_vm_states: the same for volume-backed servers; None: as `vm_states`.
         late_vm_states: a narrower set, tested later and refused in other words; None: none.
         forced_in: the vm_states in which Nova itself begins it, past its guards.
+        hosted_at: the task_states during which a host holds the server that had none before; a
+            failure there lets go of it again.
         task_states: the tasks with which it is accepted, None among them for no task under way;
             the column None: with any task or none.
         any_task_in: statuses in which the task does not matter, whatever `task_states` says.
@@ -367,6 +369,7 @@ class Action:
     volume_backed_vm_states: frozenset[VmState] | None = None
     late_vm_states: frozenset[VmState] | None = None
     forced_in: frozenset[VmState] = frozenset()
+    hosted_at: frozenset[TaskState] = frozenset()
     task_states: frozenset[TaskState | None] | None
     any_task_in: frozenset[Status] = frozenset()
     guards: tuple[Guard, ...]

@@ -175,10 +175,14 @@ def attempt(
     now = shown[-1] if shown else server
     if following is None:
         after = finish(_powered(server, now.power_state), outcome, book, failed=word != DONE)
+        if word != DONE and server.task_state in request.row.hosted_at:
+            after = replace(after, host=False)
         then = request.row.name if outcome.goes_on else None
         return Step(after, None, event, then, _holding(request, outcome.effects), shown)
     row, pair = request.row, state_at(following, request)
     after = progress(now, pair, book)
+    if after.task_state in row.hosted_at:
+        after = replace(after, host=True)
     effects = () if after.task_state is None else row.effects.get(after.task_state, ())
     return Step(after, None, event, row.name, _holding(request, effects), shown)
 

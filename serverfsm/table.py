@@ -731,7 +731,8 @@ SISTER_PAGES = (
     unshelve := Action(
         name=A.UNSHELVE, title="Unshelve (Restore) Shelved Server", label="unshelve",
         statuses=of(S.SHELVED, S.SHELVED_OFFLOADED),
-        vm_states=of(V.SHELVED, V.SHELVED_OFFLOADED), task_states=IDLE,
+        vm_states=of(V.SHELVED, V.SHELVED_OFFLOADED), hosted_at=of(T.SPAWNING),
+        task_states=IDLE,
         guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-shelve:unshelve",
         normal=202, errors=of(400, 401, 403, 404, 409),
@@ -1177,7 +1178,8 @@ SISTER_PAGES = (
     ),
     Action(
         name=A.CREATE, title="Create Server", label="create",
-        vm_states=frozenset(), task_states=frozenset(),
+        vm_states=frozenset(), hosted_at=of(T.NETWORKING, T.BLOCK_DEVICE_MAPPING, T.SPAWNING),
+        task_states=frozenset(),
         guards=(G.AUTHENTICATED, G.OFFERED, G.POLICY, G.ABSENT), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:servers:create",
         parameters=(

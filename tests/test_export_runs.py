@@ -133,10 +133,13 @@ class Runs:
         shown = [each | {"power_state": server["power_state"]} for each in shown]
         return self.step(server, [*shown, server | write["set"]], write.get("effects", []))
 
-    def struck(self, server: Json, outcome: Json) -> Json:
+    def struck(self, row: Json, server: Json, outcome: Json) -> Json:
         shown = self.passing(server, outcome.get("passing", []))
         power = {"power_state": (shown or [server])[-1]["power_state"]}
-        after = self.ended(server | power, outcome, failed=outcome["name"] != "done")
+        failed = outcome["name"] != "done"
+        after = self.ended(server | power, outcome, failed=failed)
+        if failed and server["task_state"] in row.get("hosted_at", []):
+            after["host"] = False
         return self.step(server, [*shown, after], outcome.get("effects", []))
 
     def follow(
@@ -158,7 +161,7 @@ class Runs:
                 here = [each for each in named if path[place] in each.get("path", [path[place]])]
                 due = self.first(here, now, origin)
             if due is not None:
-                steps.append(self.struck(now, due))
+                steps.append(self.struck(row, now, due))
                 now = steps[-1]["shown"][-1]
                 if not due.get("goes_on"):
                     return steps
@@ -170,6 +173,7 @@ class Runs:
                 vm_state, task = path[place]["vm_state"], path[place]["task_state"]
                 shown = self.passing(now, way.get("passing", []), path[place])
                 after = self.moved((shown or [now])[-1], vm_state or now["vm_state"], task)
+                after["host"] = after["host"] or task in row.get("hosted_at", [])
                 steps.append(self.step(now, [*shown, after], row.get("effects", {}).get(task, [])))
                 now = after
         return None

@@ -350,3 +350,23 @@ def test_the_reactions_are_complete() -> None:
 def test_progress_and_done_are_no_names_of_failures() -> None:
     names = {failure.name for row in API_REFERENCE for failure in row.failures}
     assert not names & {PROGRESS, DONE, "overtaken"}
+
+
+def test_a_build_has_a_host_from_its_claim_on_and_loses_it_with_its_failure() -> None:
+    """Measured: deleted before, it is gone at once; deleted after, it is `deleting` for a while."""
+    steps = follow(None, "create")
+    hosts = {step.server.task_state: step.server.host for step in steps if step.server}
+    assert hosts == {
+        TaskState.SCHEDULING: False,
+        None: True,  # the end, after a moment without a task and a host
+        TaskState.NETWORKING: True,
+        TaskState.BLOCK_DEVICE_MAPPING: True,
+        TaskState.SPAWNING: True,
+    }
+    claimed = next(step.server for step in steps if step.server and step.server.host)
+    assert accept(claimed, "delete").server == replace(claimed, task_state="deleting")
+    assert accept(steps[0].server, "delete").server.deleted
+    failed = follow(None, "create", failure="build-aborted", at=TaskState.SPAWNING)
+    assert failed[-1].server.host is False
+    unshelving = follow(Server("shelved_offloaded"), "unshelve", failure="driver-error")
+    assert unshelving[-1].server.host is False
