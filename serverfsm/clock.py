@@ -13,12 +13,11 @@ from serverfsm.rulebook import API_REFERENCE, Rulebook
 from serverfsm.server import Server
 from serverfsm.states import PowerState
 from serverfsm.step import Step, advance, attempt, concerns
-from serverfsm.unprompted import TIMERS
+from serverfsm.unprompted import TIMERS, UNSET_POLL
 
 __all__ = ["due_at", "period", "stamped", "tick"]
 
 Times = Mapping[Moment, float]
-UNSET_POLL = 60  # how often Nova looks where the option that says so is 0; its own default
 
 
 def tick(

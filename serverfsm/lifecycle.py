@@ -108,6 +108,8 @@ class _World(NamedTuple):
             and not self.rulebook.option_holds(when.option)
         ):
             return None
+        if when.driver is None and (when.option is None or not self.is_exact):
+            return when  # nothing of it is known
         return replace(when, driver=None, option=None if self.is_exact else when.option)
 
     def successes(self, row: Action, origin: VmState) -> Iterator[Outcome]:

@@ -132,6 +132,7 @@ HOSTS_UP = Assumption(
     "host-up",
     "the compute service that has to act is up",
     Answer(409, "Service is unavailable at this time."),
+    host_up=True,
 )
 SOFT_DELETES = When(launched=True, option="reclaim_instance_interval > 0")
 GONE = {"vm_state": V.DELETED, "task_state": None, "deleted": True}

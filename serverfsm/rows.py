@@ -176,11 +176,13 @@ class Assumption:
         name: in a word or two, hyphenated.
         sentence: what must hold.
         answer: what Nova says where it does not hold.
+        host_up: whether it is that the compute service is up, or (False) down; None: neither.
     """
 
     name: str
     sentence: str
     answer: Answer
+    host_up: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

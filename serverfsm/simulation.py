@@ -567,4 +567,4 @@ def _deletes(row: Action) -> bool:
 
 
 def _leaves_dead_host(row: Action) -> bool:
-    return any(assumption.name == "host-down" for assumption in row.assumes)
+    return any(assumption.host_up is False for assumption in row.assumes)

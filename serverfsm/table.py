@@ -895,7 +895,8 @@ SISTER_PAGES = (
             Assumption(
                 "host-down",
                 "the server's compute service is down, and the target is another host",
-                Answer(400, "Compute service of {host} is still in use.")
+                Answer(400, "Compute service of {host} is still in use."),
+                host_up=False
             ),
         ),
         destructive=True,

@@ -31,7 +31,7 @@ from serverfsm.rows import (
 )
 from serverfsm.states import ComputeDriver, PowerState
 
-__all__ = ["POWER_STATES", "REACTIONS", "TIMERS", "UNUSED_TASKS"]
+__all__ = ["POWER_STATES", "REACTIONS", "TIMERS", "UNSET_POLL", "UNUSED_TASKS"]
 
 UNUSED_TASKS = {T.RESIZE_CONFIRMING: "named by Nova and never set by it"}
 
@@ -197,6 +197,8 @@ REACTIONS = (*POWER_SYNC, *RESTART)
 
 # ------------------------------------------------------------------------------- the clock
 
+# Seconds between two looks where the option that says so is 0: oslo.service's DEFAULT_INTERVAL.
+UNSET_POLL = 60
 TIMERS = (
     Timer(
         option="resize_confirm_window", default=0, off="0",
