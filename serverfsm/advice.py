@@ -156,6 +156,9 @@ _HINTS: dict[Reason, Callable[[Request, Refusals], str]] = {
     Reason.TASK_STATE: _task,
     Reason.NOT_LAUNCHED: lambda request, refusals: "it never ran: delete it and create another",
     Reason.VOLUME_BACKED: lambda request, refusals: "image-backed servers only",
+    Reason.BAD_REQUEST: lambda request, refusals: (
+        f"correct the body: serverfsm.bodies.body_schema({request.row.name.key!r}) says how"
+    ),
     Reason.EXISTS: lambda request, refusals: "the server exists already",
     Reason.UNKNOWN_STATE: lambda request, refusals: "ask again: its state is not known",
     Reason.DEPENDS: lambda request, refusals: "it depends on what is not known",

@@ -15,37 +15,51 @@ if TYPE_CHECKING:
     from serverfsm.server import Server
     from serverfsm.verdict import Verdict
 
-__all__ = ["allowed", "check"]
+__all__ = ["NOT_GIVEN", "allowed", "check"]
+
+NOT_GIVEN: Final = object()  # a body may be None
 
 
 def check(
     server: Server | None,
-    action: ActionName | str,
+    action: ActionName | str | None = None,
     actor: Actor | str = Actor.MEMBER,
     microversion: Microversion | str = LATEST,
     rulebook: Rulebook = API_REFERENCE,
+    *,
+    body: object = NOT_GIVEN,
 ) -> Verdict:
     """Say whether a request may be accepted, and if not, why not.
 
     Give all but the first two by keyword.
 
     Args:
-        server: the server; None: there is none yet, which `create` alone needs.
+        server: the server; None: there is none yet, which `create` alone needs, or none that
+            anybody could see.
         action: request key and variant, as `ActionName`. A key that stands for several variants
             ("reboot") is decided where all of them agree.
         actor: who asks.
         microversion: "2.1" to "2.104", or "latest".
         rulebook: whose rules: `API_REFERENCE` or `NOVA_34`.
+        body: instead of an action, the whole body of a POST to /servers/{id}/action: the decoded
+            JSON, as {"os-stop": None}, or its bytes. It is tested, too, and names the action.
 
     Raises:
         UnknownActionError, UnknownActorError, UnknownMicroversionError: there is no such word;
-            all are ValueErrors and name the nearest that there is.
+            all are ValueErrors and name the nearest that there is. What a body asks for is
+            answered, not raised: `Verdict.action` is None if it is no action.
+        MissingPackageError: a body is given, and jsonschema is not installed.
+        TypeError: both an action and a body are given.
 
     >>> from serverfsm import Server
     >>> verdict = check(Server("paused"), "os-stop")
     >>> verdict.allowed, verdict.code, verdict.message
     (False, 409, "Cannot 'stop' instance {id} while it is in vm_state paused")
+    >>> check(Server("active"), body={"reboot": {"type": "HARD"}}).action
+    <ActionName.REBOOT_HARD: 'reboot:HARD'>
     """
+    if body is not NOT_GIVEN:
+        return _read(server, action, actor, microversion, rulebook, body)
     try:
         if microversion is LATEST:
             return rulebook.latest[actor][action][server.key]  # type: ignore
@@ -82,6 +96,29 @@ def allowed(
         }
 
 
+def _read(
+    server: Server | None,
+    action: ActionName | str | None,
+    actor: Actor | str,
+    microversion: Microversion | str,
+    rulebook: Rulebook,
+    body: object,
+) -> Verdict:
+    """Find the verdict on what a body asks for."""
+    from serverfsm.bodies import asked
+    from serverfsm.decide import decide, refuse
+
+    if action is not None:
+        raise TypeError("check() takes an action or a body, not both: the body names the action")
+    who, version = requests.actor(actor), Microversion(microversion)
+    wanted, complaint = asked(body, microversion=version, rulebook=rulebook)
+    if complaint is None:
+        return check(server, wanted, who, version, rulebook)
+    if wanted is None:
+        return refuse(complaint, who)
+    return decide(server, (wanted,), who, version, rulebook, complaint)
+
+
 _MEMO_LIMIT: Final = 20_000
 _NO_SERVER: Final = -1
 _NAMES: Final = tuple(ActionName)
@@ -89,7 +126,7 @@ _NAMES: Final = tuple(ActionName)
 
 def _remember(
     server: Server | None,
-    action: ActionName | str,
+    action: ActionName | str | None,
     actor: Actor | str,
     microversion: Microversion | str,
     rulebook: Rulebook,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from serverfsm.guards import Reason, Refusal, Request, first_failure
+from serverfsm.guards import Complaint, Reason, Refusal, Request, first_failure, no_action
 from serverfsm.requests import ActionName, Actor, Guard, Microversion
 from serverfsm.rows import Action
 from serverfsm.rulebook import Rulebook
@@ -18,7 +18,7 @@ from serverfsm.states import LockedBy, Status
 from serverfsm.table import INVALID_STATE
 from serverfsm.verdict import Verdict
 
-__all__ = ["decide"]
+__all__ = ["decide", "refuse"]
 
 
 def decide(
@@ -27,14 +27,23 @@ def decide(
     actor: Actor,
     microversion: Microversion,
     rulebook: Rulebook,
+    complaint: Complaint | None = None,
 ) -> Verdict:
     """Return the verdict on a request for one action, or for one of several variants of it."""
     asked = tuple(
-        Request(_row(rulebook, name, microversion), server, actor, microversion, rulebook)
+        Request(
+            _row(rulebook, name, microversion), server, actor, microversion, rulebook, complaint
+        )
         for name in names
     )
     cases = tuple(_verdict(case) for request in asked for case in _cases(request))
     return cases[0] if len(cases) == 1 else _merged(cases, asked[0])
+
+
+def refuse(complaint: Complaint, actor: Actor) -> Verdict:
+    """Return the verdict on a request whose body asks for no action."""
+    refusal = no_action(complaint, actor)
+    return Verdict(False, refusal.code, refusal.reason, refusal, (), None)
 
 
 def _row(rulebook: Rulebook, name: ActionName, microversion: Microversion) -> Action:
@@ -103,12 +112,15 @@ def _merged(cases: tuple[Verdict, ...], asked: Request) -> Verdict:
         swaps = [case.guard for case in cases]
         if all(swap == swaps[0] for swap in swaps):
             return first
-        depends_on = _deciding(cases, [repr(swap) for swap in swaps])
+        depends_on = _deciding(asked, cases, [repr(swap) for swap in swaps])
         return replace(first, depends_on=depends_on, request=asked)
     if len(refusals) == len(cases) and not undecided:
         return replace(first, request=asked)
     decisive = refusals[0]
-    depends_on = (*_deciding(cases, [case.allowed or case.maybe for case in cases]), *undecided)
+    depends_on = (
+        *_deciding(asked, cases, [case.allowed or case.maybe for case in cases]),
+        *undecided,
+    )
     return Verdict(
         False,
         decisive.code,
@@ -119,9 +131,12 @@ def _merged(cases: tuple[Verdict, ...], asked: Request) -> Verdict:
     )
 
 
-def _deciding(cases: tuple[Verdict, ...], outcomes: Sequence[object]) -> tuple[str, ...]:
+def _deciding(
+    asked: Request, cases: tuple[Verdict, ...], outcomes: Sequence[object]
+) -> tuple[str, ...]:
     """The properties of a case on which its outcome depends, the others being the same."""
-    names = (f"the variant of {cases[0].action.key}", "vm_state", "task_state", "locked_by")
+    name = asked.row.name
+    names = (f"the variant of {name.key}", "vm_state", "task_state", "locked_by")
     properties = [_properties(case) for case in cases]
     apart = [at for at in range(len(names)) if len({each[at] for each in properties}) > 1]
     deciding = []
@@ -135,7 +150,7 @@ def _deciding(cases: tuple[Verdict, ...], outcomes: Sequence[object]) -> tuple[s
 
 
 def _properties(case: Verdict) -> tuple[object, ...]:
-    server = case.request.server
+    server = None if case.request is None else case.request.server
     if server is None:
         return (case.action, None, None, None)
     return (case.action, server.vm_state, server.task_state, server.locked_by)

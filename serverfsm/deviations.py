@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from serverfsm.phrases import EVACUATED_STARTED, EVACUATED_STOPPED, NOT_RESCUABLE, of
+from serverfsm.phrases import (
+    EVACUATED_STARTED,
+    EVACUATED_STOPPED,
+    NOT_RESCUABLE,
+    anything_until,
+    of,
+)
 from serverfsm.requests import ActionName as A
 from serverfsm.requests import Guard, Policy
-from serverfsm.rows import Answer, Backing, Deviation, Outcome, When
+from serverfsm.rows import Answer, Backing, Body, Deviation, Outcome, When
 from serverfsm.states import Status
 from serverfsm.states import VmState as V
 from serverfsm.table import ANSWERS
@@ -34,6 +40,7 @@ def outcomes_of_evacuate(stops: When) -> tuple[Outcome, ...]:
     return EVACUATED_STOPPED, replace(EVACUATED_STOPPED, when=stops), EVACUATED_STARTED
 
 
+NULL_BEFORE_2_91 = (Body(until="2.77"), Body(("null",), since="2.77", until="2.91"))
 MAKE_IMAGES = of(A.CREATE_IMAGE, A.CREATE_BACKUP, A.SHELVE)
 LOCKED, NO_HOST, BUSY = ANSWERS[Guard.LOCK], ANSWERS[Guard.HOST], ANSWERS[Guard.TASK_STATE]
 
@@ -209,6 +216,15 @@ DEVIATIONS = (
             (A.RESCUE_WITH_IMAGE, of(400, 401, 403, 404, 409, 501)),
             (A.UNRESCUE, of(401, 403, 404, 409, 501)),
         )
+    ),
+    Deviation(
+        name="unshelve-empty-object", action=A.UNSHELVE, column="bodies",
+        reference=anything_until("2.77", "null"),
+        nova=(*NULL_BEFORE_2_91, Body(("object", "null"), since="2.91")),
+        documented="From microversion 2.77 an empty object is a bad request.",
+        observed="Nova takes it as null again from 2.91, whose schema does not require "
+        "availability_zone any more.",
+        evidence="other-actions: unshelve; nova.api.openstack.compute.schemas.shelve:unshelve_v291",
     ),
     Deviation(
         name="evacuate-error-starts", action=A.EVACUATE, column="success",

@@ -39,6 +39,16 @@ class UnknownActionError(UnknownWordError):
     kind = "action"
 
 
+class MissingPackageError(ImportError):
+    """Something needs a package of an extra that is not installed."""
+
+    def __init__(self, package: str, extra: str, what: str) -> None:
+        super().__init__(
+            f"to test {what} takes the package {package}: pip install 'serverfsm[{extra}]'",
+            name=package,
+        )
+
+
 class UnknownStateError(UnknownWordError):
     """Not a vm_state, task_state, power_state or status of Nova."""
 

@@ -53,7 +53,7 @@ def plain(value: Any) -> Any:
         return {plain(key): plain(each) for key, each in value.items()}
     if is_dataclass(value) or hasattr(value, "_fields"):
         return columns(value)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [plain(each) for each in value]
     assert value is None or isinstance(value, bool | int), value
     return value

@@ -29,6 +29,7 @@ _ROW = (
     "late_policy",
     "late_rule",
     "ignored_before",
+    "body_rules",
     "backing",
     "effects",
     "overtaken",
@@ -78,13 +79,20 @@ def action_document(row: Action) -> Document:
         "until": row.until,
         "removed": None if row.removed is None else row.removed.code,
         "codes": {"normal": row.normal, "errors": sorted(row.errors)},
+        "endpoint": row.endpoint,
+        "bodies": [
+            {"types": list(body.types), "since": body.since, "until": body.until}
+            for body in row.bodies
+        ],
         "parameters": [
             {
                 "name": parameter.name,
+                "shape": plain(parameter.shape),
                 "required": parameter.required,
                 "since": parameter.since,
                 "until": parameter.until,
                 "values": list(parameter.values),
+                **({"empty_counts": True} if parameter.empty_counts else {}),
             }
             for parameter in row.parameters
         ],

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from serverfsm.requests import ActionName, Actor, Guard, Microversion, Policy
 from serverfsm.rows import ALWAYS, Action, When
 from serverfsm.rulebook import Rulebook
 from serverfsm.server import Server
 from serverfsm.states import LockedBy, TaskState, VmState
+from serverfsm.table import ANSWERS
 
 __all__ = [
     "CompareAndSwap",
+    "Complaint",
     "Reason",
     "Refusal",
     "Request",
@@ -24,6 +27,7 @@ __all__ = [
     "condition_holds",
     "failures",
     "first_failure",
+    "no_action",
 ]
 
 
@@ -49,6 +53,22 @@ class Reason(StrEnum):
     DEPENDS = "depends"
 
 
+class Complaint(NamedTuple):
+    """What is wrong with a request's body.
+
+    Attributes:
+        code: the HTTP status code of the answer: 400, or 404 where the body is no object at all.
+        message: Nova's message.
+        reason: why, as an enum.
+        late: whether Nova tests it only after it has looked at who asks.
+    """
+
+    code: int
+    message: str
+    reason: Reason = Reason.BAD_REQUEST
+    late: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """One guard that fails.
@@ -70,6 +90,12 @@ class Refusal:
     have: object
     want: tuple[object, ...]
     template: str
+
+    def message(self, server_id: str) -> str:
+        """Return Nova's message about the server with this id."""
+        if self.attribute == "body":  # it quotes the body, braces and all
+            return self.template
+        return self.template.replace("{id}", server_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +138,7 @@ class Request:
         actor: who asks.
         microversion: of the request.
         rulebook: whose rules.
+        complaint: what is wrong with its body; None: nothing, or there is none to look at.
     """
 
     row: Action = field(repr=False)
@@ -119,6 +146,7 @@ class Request:
     actor: Actor
     microversion: Microversion
     rulebook: Rulebook
+    complaint: Complaint | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         # The row is the rulebook's own, found by its name, wherever the request arrives.
@@ -128,6 +156,7 @@ class Request:
             self.actor,
             self.microversion,
             self.rulebook,
+            self.complaint,
         )
 
     @property
@@ -153,8 +182,9 @@ def _request(
     actor: Actor,
     microversion: Microversion,
     rulebook: Rulebook,
+    complaint: Complaint | None,
 ) -> Request:
-    return Request(rulebook[name], server, actor, microversion, rulebook)
+    return Request(rulebook[name], server, actor, microversion, rulebook, complaint)
 
 
 def _is_too_old(request: Request) -> bool:
@@ -283,6 +313,20 @@ _TESTS: dict[Guard, _Test] = {
         lambda request, _: request.row.name,
         lambda _: (),
     ),
+    Guard.BODY: _Test(
+        Reason.BAD_REQUEST,
+        "body",
+        lambda request, _: request.complaint is None or request.complaint.late,
+        lambda request, _: None,
+        lambda _: (),
+    ),
+    Guard.LATE_BODY: _Test(
+        Reason.BAD_REQUEST,
+        "body",
+        lambda request, _: request.complaint is None or not request.complaint.late,
+        lambda request, _: None,
+        lambda _: (),
+    ),
     Guard.KNOWN: _Test(
         Reason.NOT_FOUND,
         "server",
@@ -391,7 +435,14 @@ _TESTS: dict[Guard, _Test] = {
     ),
 }
 _NEED_NO_SERVER = frozenset(
-    {Guard.AUTHENTICATED, Guard.OFFERED, Guard.REMOVED, Guard.KNOWN, Guard.POLICY}
+    {
+        Guard.AUTHENTICATED,
+        Guard.OFFERED,
+        Guard.REMOVED,
+        Guard.BODY,
+        Guard.KNOWN,
+        Guard.POLICY,
+    }
 )
 _NOWHERE = Server(VmState.DELETED, deleted=True)  # what the guards see where there is no server
 
@@ -416,8 +467,28 @@ def _failing(request: Request) -> Iterator[Refusal]:
         if server is None and guard not in _NEED_NO_SERVER:
             continue
         test = _TESTS[guard]
-        if not test.passes(request, server or _NOWHERE):
+        if test.passes(request, server or _NOWHERE):
+            continue
+        if request.complaint is not None and test.attribute == "body":
+            yield _complaining(request.complaint, guard)
+        else:
             yield _refusal(request, guard, test)
+
+
+def _complaining(complaint: Complaint, guard: Guard) -> Refusal:
+    code, message = complaint.code, complaint.message
+    return Refusal(guard, complaint.reason, code, "body", None, (), message)
+
+
+def no_action(complaint: Complaint, actor: Actor) -> Refusal:
+    """Return the refusal of a request whose body asks for no action."""
+    if actor is not Actor.ANONYMOUS:
+        return _complaining(complaint, Guard.BODY)
+    test, answer = _TESTS[Guard.AUTHENTICATED], ANSWERS[Guard.AUTHENTICATED]
+    want = tuple(Actor)[1:]
+    return Refusal(
+        Guard.AUTHENTICATED, test.reason, answer.code, test.attribute, actor, want, answer.message
+    )
 
 
 def _refusal(request: Request, guard: Guard, test: _Test) -> Refusal:

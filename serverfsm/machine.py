@@ -191,6 +191,7 @@ class ServerModel:
             verdict = check(
                 self.server, name, actor=actor, microversion=microversion, rulebook=rulebook
             )
+            assert verdict.action is not None  # an action was asked for
             name = verdict.action.value  # as it was understood at this microversion
         context = {
             "data": data,

@@ -16,6 +16,8 @@ from serverfsm.rows import (
     ALWAYS,
     Answer,
     Assumption,
+    Body,
+    BodyRule,
     Effect,
     EffectKind,
     End,
@@ -28,6 +30,7 @@ from serverfsm.rows import (
     When,
     Write,
 )
+from serverfsm.shapes import METADATA, NAME, YES
 from serverfsm.states import ComputeDriver, PowerState, Status, TaskState, VmState
 
 M = TypeVar("M")
@@ -44,9 +47,20 @@ IDLE = of(None)  # no task under way
 ADMIN_ONLY, IGNORED = Lock.ADMIN_ONLY, Lock.IGNORED
 OWNER, MANAGER, ADMIN = Policy.ADMIN_OR_OWNER, Policy.ADMIN_OR_MANAGER, Policy.ADMIN
 # Before Nova looks at the server.
-REQUEST = (G.AUTHENTICATED, G.OFFERED, G.KNOWN, G.FOUND, G.POLICY)
+REQUEST = (G.AUTHENTICATED, G.OFFERED, G.BODY, G.KNOWN, G.FOUND, G.POLICY)
 NOT_ANY_MORE = (G.AUTHENTICATED, G.OFFERED, G.REMOVED, *REQUEST[2:])
-POLICY_FIRST = (G.AUTHENTICATED, G.OFFERED, G.POLICY, G.KNOWN, G.FOUND)
+POLICY_FIRST = (G.AUTHENTICATED, G.OFFERED, G.BODY, G.POLICY, G.KNOWN, G.FOUND)
+# What the value of an action's key may be.
+OBJECT = (Body(("object",)),)
+OBJECT_OR_NULL = (Body(("object", "null")),)
+NULL = (Body(("null",)),)
+
+
+def anything_until(version: str, *types: Literal["object", "null"]) -> tuple[Body, ...]:
+    """Not looked at before this microversion; from there on, one of these."""
+    return (Body(until=version), Body(types, since=version))
+
+
 STATE = (G.VM_STATE, G.TASK_STATE, G.LAUNCHED)  # nova.compute.api:check_instance_state
 KEEPS = (Outcome("done", End.ORIGIN),)  # nothing about the lifecycle changes
 Effects = tuple[Effect, ...]
@@ -115,6 +129,22 @@ def task(state: TaskState, effects: Effects = ()) -> tuple[Write, ...]:
     return (Write({"task_state": state}, effects=effects),)
 
 
+# Rules of a body besides its form.
+NOT_BLANK = (
+    BodyRule(
+        {"properties": {"name": {"pattern": r"\S"}}},
+        Answer(400, "Security group name cannot be empty")
+    ),
+)
+FORCES_TO_A_HOST = (
+    BodyRule(
+        {
+            "if": {"required": ["force"], "properties": {"force": {"enum": [*YES]}}},
+            "then": {"required": ["host"], "properties": {"host": {"type": "string"}}}
+        },
+        Answer(400, "Can't force to a non-provided destination"), since="2.29", until="2.68"
+    ),
+)
 NOT_OFFLOADED = Answer(
     409, 'Specifying an availability zone or a host when unshelving server "{id}" with status '
     '"{have}" is not supported. The server status must be SHELVED_OFFLOADED.'
@@ -142,7 +172,7 @@ NOT_RUNNING = frozenset(PowerState) - {PowerState.RUNNING}
 GUEST_RUNS = When(power_states=of(PowerState.RUNNING))
 WAS_STOPPED = When(before_resize=of(V.STOPPED))
 
-IMAGE_PARAMETERS = (Parameter("name", required=True), Parameter("metadata"))
+IMAGE_PARAMETERS = (Parameter("name", NAME, required=True), Parameter("metadata", METADATA))
 BUILD_PATH = (
     (V.BUILDING, T.SCHEDULING), (V.BUILDING, None), (V.BUILDING, T.NETWORKING),
     (V.BUILDING, T.BLOCK_DEVICE_MAPPING), (V.BUILDING, T.SPAWNING)

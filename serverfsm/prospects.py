@@ -170,6 +170,7 @@ def _accepted(
                 refused = refused or verdict
                 continue
             found = True
+            assert verdict.request is not None  # an action was asked for
             row = verdict.request.row
             for each in _with_powers(case, row):
                 yield each, row

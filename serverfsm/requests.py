@@ -174,6 +174,7 @@ class Guard(StrEnum):
     AUTHENTICATED = "authenticated"  # there is a valid token
     OFFERED = "offered"  # the action exists at this microversion
     REMOVED = "removed"  # the action was not taken out of Nova altogether
+    BODY = "body"  # the body has the form that the action wants
     KNOWN = "known"  # there is such a server at all
     FOUND = "found"  # it is not deleted, and the person's project may see it
     POLICY = "policy"  # the person's role may do this
@@ -188,6 +189,7 @@ class Guard(StrEnum):
     ABSENT = "absent"  # there is no server yet
     LATE_VM_STATE = "late_vm_state"  # a narrower vm_state, tested after the state
     LATE_POLICY = "late_policy"  # a second policy rule, tested after the state
+    LATE_BODY = "late_body"  # what must hold of the body besides its form
 
 
 class Microversion(str):

@@ -11,14 +11,18 @@ from enum import Enum, StrEnum
 from typing import Literal, NamedTuple
 
 from serverfsm.requests import ActionName, Guard, Policy
+from serverfsm.shapes import Shape
 from serverfsm.states import ComputeDriver, PowerState, Status, TaskState, VmState, status_of
 
 __all__ = [
     "ALWAYS",
+    "SERVER_ACTION",
     "Action",
     "Answer",
     "Assumption",
     "Backing",
+    "Body",
+    "BodyRule",
     "Cause",
     "Deviation",
     "Effect",
@@ -36,6 +40,9 @@ __all__ = [
     "When",
     "Write",
 ]
+
+
+SERVER_ACTION = "POST /servers/{server_id}/action"
 
 
 class Lock(StrEnum):
@@ -191,17 +198,54 @@ class Parameter:
 
     Attributes:
         name: as in the body.
+        shape: what its value looks like, as JSON Schema.
         required: a request without it is answered 400.
         since: the first microversion that knows it.
         until: the first microversion that does not know it any more; None: all later ones do.
-        values: the only values it may have; empty: any of its type.
+        values: of those that the shape allows, the values that mean this variant; empty: any.
+        empty_counts: whether null or empty text makes the variant, too.
     """
 
     name: str
+    shape: Shape = field(default_factory=dict, hash=False)
     required: bool = False
     since: str = "2.1"
     until: str | None = None
     values: tuple[str, ...] = ()
+    empty_counts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What the value of the action's key may be.
+
+    Attributes:
+        types: "object", which has the action's parameters, and "null"; empty: anything, it is
+            not looked at.
+        since: the first microversion of which this is said.
+        until: the first of which it is not said any more; None: it is of all later ones.
+    """
+
+    types: tuple[Literal["object", "null"], ...] = ()
+    since: str = "2.1"
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRule:
+    """What must hold of the value of the action's key besides its form; Nova tests it later.
+
+    Attributes:
+        shape: what the value must look like, as JSON Schema.
+        answer: what Nova says where it does not.
+        since: the first microversion of which this is said.
+        until: the first of which it is not said any more; None: it is of all later ones.
+    """
+
+    shape: Shape = field(hash=False)
+    answer: Answer
+    since: str = "2.1"
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +394,10 @@ class Action:
         removed: how Nova answers now that the action is taken out, whoever asks; else None.
         backing: how volume-backed servers are refused; None: they are not.
         answers: refusals that differ from the table's common ones.
+        endpoint: method and path of the request.
+        bodies: what its body may be; empty: there is none, or it is not looked at.
         parameters: keys of the body.
+        body_rules: what must hold of the body besides, tested later.
         normal, errors: the answer codes listed.
         writes: what acceptance writes.
         effects: what comes with entering a task_state, besides what acceptance brings.
@@ -386,7 +433,10 @@ class Action:
     removed: Answer | None = None
     backing: Backing | None = None
     answers: Mapping[Guard, Answer] = field(default_factory=dict)
+    endpoint: str = SERVER_ACTION
+    bodies: tuple[Body, ...] = (Body(),)
     parameters: tuple[Parameter, ...] = ()
+    body_rules: tuple[BodyRule, ...] = ()
     normal: int
     errors: frozenset[int]
     writes: tuple[Write, ...] = ()

@@ -83,12 +83,13 @@ def accept(
     """
     book = rulebook.having(options)
     verdict = check(server, action, actor=actor, microversion=microversion, rulebook=book)
-    event = verdict.action.value
+    refusal, request = verdict.refusal, verdict.request
+    assert request is not None  # an action was asked for
+    event = request.row.name.value
     if verdict.allowed and server is not None:
         require_states(server)
     if verdict.allowed and not verdict.depends_on:
-        return _begun(verdict.request, event, verdict)
-    refusal, request = verdict.refusal, verdict.request
+        return _begun(request, event, verdict)
     if refusal is None or verdict.maybe or not book.answer(request.row, refusal.guard).too_late:
         return Step(server, verdict, event)
     return replace(_begun(request, event, verdict), then=None)

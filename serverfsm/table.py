@@ -30,6 +30,7 @@ from serverfsm.phrases import (
     DELETING_OR_SOFT,
     EVACUATED_STARTED,
     EVACUATED_STOPPED,
+    FORCES_TO_A_HOST,
     FROM_STOPPED,
     GONE,
     GUEST_RUNS,
@@ -56,11 +57,15 @@ from serverfsm.phrases import (
     NO_GUEST,
     NO_HOST,
     NOT_ANY_MORE,
+    NOT_BLANK,
     NOT_DELETING,
     NOT_OFFLOADED,
     NOT_RESCUABLE,
     NOT_RESIZED,
     NOT_RUNNING,
+    NULL,
+    OBJECT,
+    OBJECT_OR_NULL,
     ON_FAKE,
     OWNER,
     POLICY_FIRST,
@@ -81,6 +86,7 @@ from serverfsm.phrases import (
     S,
     T,
     V,
+    anything_until,
     back,
     done,
     fails,
@@ -96,6 +102,7 @@ from serverfsm.rows import (
     Answer,
     Assumption,
     Backing,
+    BodyRule,
     End,
     Moment,
     Outcome,
@@ -104,6 +111,37 @@ from serverfsm.rows import (
     Sources,
     When,
     Write,
+)
+from serverfsm.shapes import (
+    ADDRESS,
+    BOOLEAN,
+    BOOLEAN_OR_AUTO,
+    CERTIFICATES,
+    COUNT,
+    DESCRIPTION,
+    DISK_CONFIG,
+    FILES,
+    FLAVOR,
+    FQDN,
+    HOST_OR_NULL,
+    HOSTNAME,
+    IPV4,
+    IPV6,
+    LINES,
+    METADATA,
+    NAME,
+    NAME_OR_NULL,
+    NETWORK,
+    REASON,
+    REBOOT_TYPE,
+    RESET_STATE,
+    TEXT,
+    TEXT_OR_NULL,
+    USER_DATA,
+    UUID,
+    WORD,
+    YES,
+    one_of,
 )
 from serverfsm.states import ComputeDriver, LockedBy, PowerState
 
@@ -142,7 +180,10 @@ REFERENCE = (
         guards=(*REQUEST, G.VM_STATE, G.TASK_STATE), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-floating-ips:add",
         until="2.44",
-        parameters=(Parameter("address", required=True), Parameter("fixed_address")),
+        bodies=OBJECT,
+        parameters=(
+            Parameter("address", ADDRESS, required=True), Parameter("fixed_address", ADDRESS),
+        ),
         normal=202, errors=of(400, 401, 403, 404),
         success=KEEPS,
         sources=Sources(
@@ -153,9 +194,10 @@ REFERENCE = (
     Action(
         name=A.ADD_SECURITY_GROUP, title="Add Security Group To A Server", label="addSecurityGroup",
         vm_states=ANY, task_states=ANY,
-        guards=REQUEST, lock=IGNORED,
+        guards=(*REQUEST, G.LATE_BODY), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-security-groups:add",
-        parameters=(Parameter("name", required=True),),
+        bodies=OBJECT, parameters=(Parameter("name", WORD, required=True),),
+        body_rules=NOT_BLANK,
         normal=202, errors=of(400, 401, 403, 404, 409),
         success=KEEPS,
         sources=Sources(
@@ -169,7 +211,7 @@ REFERENCE = (
         guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-admin-password",
         answers={G.LOCK: INVALID_STATE},
-        parameters=(Parameter("adminPass", required=True),),
+        bodies=OBJECT, parameters=(Parameter("adminPass", TEXT, required=True),),
         normal=202, errors=of(400, 401, 403, 404, 409, 501),
         writes=task(T.UPDATING_PASSWORD),
         success=(done(End.ORIGIN, T.UPDATING_PASSWORD),),
@@ -220,9 +262,10 @@ REFERENCE = (
         guards=(*REQUEST, *STATE, G.BACKING, G.HOST), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-create-backup",
         backing=Backing(Answer(400, "Backup is not supported for volume-backed instances.")),
+        bodies=OBJECT,
         parameters=(
-            *IMAGE_PARAMETERS, Parameter("backup_type", required=True),
-            Parameter("rotation", required=True),
+            Parameter("name", NAME, required=True), Parameter("backup_type", TEXT, required=True),
+            Parameter("rotation", COUNT, required=True), Parameter("metadata", METADATA),
         ),
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.IMAGE_BACKUP, IMAGE_MADE),
@@ -253,7 +296,7 @@ REFERENCE = (
         task_states=IDLE,
         guards=(*REQUEST, *STATE, G.HOST_OF_IMAGE), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:servers:create_image",
-        parameters=IMAGE_PARAMETERS,
+        bodies=OBJECT, parameters=IMAGE_PARAMETERS,
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=(
             Write({}, When(volume_backed=True), IMAGE_MADE),
@@ -290,7 +333,8 @@ REFERENCE = (
         vm_states=ANY, task_states=ANY,
         guards=REQUEST, lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-lock-server:lock",
-        parameters=(Parameter("locked_reason", since="2.73"),),
+        bodies=anything_until("2.73", "object", "null"),
+        parameters=(Parameter("locked_reason", REASON, since="2.73"),),
         normal=202, errors=of(401, 403, 404),
         writes=(
             Write({"locked": True, "locked_by": LockedBy.ADMIN}, When(administrator=True)),
@@ -320,7 +364,12 @@ REFERENCE = (
         vm_states=of(V.ACTIVE), task_states=IDLE,
         guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:reboot",
-        parameters=(Parameter("type", required=True, values=("SOFT",)),),
+        bodies=OBJECT,
+        parameters=(
+            Parameter(
+                "type", REBOOT_TYPE, required=True, values=("SOFT", "Soft", "soft")
+            ),
+        ),
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.REBOOTING),
         success=(done(V.ACTIVE, T.REBOOTING, T.REBOOT_PENDING, T.REBOOT_STARTED),),
@@ -348,7 +397,12 @@ REFERENCE = (
         any_task_in=of(S.HARD_REBOOT),
         guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:reboot",
-        parameters=(Parameter("type", required=True, values=("HARD",)),),
+        bodies=OBJECT,
+        parameters=(
+            Parameter(
+                "type", REBOOT_TYPE, required=True, values=("HARD", "Hard", "hard")
+            ),
+        ),
         normal=202, errors=of(401, 403, 404, 409),
         writes=task(T.REBOOTING_HARD),
         success=(done(V.ACTIVE, T.REBOOTING_HARD, T.REBOOT_PENDING_HARD, T.REBOOT_STARTED_HARD),),
@@ -383,15 +437,19 @@ REFERENCE = (
             ),
             until="2.93", unless="the image is the one that the volume was made from"
         ),
+        bodies=OBJECT,
         parameters=(
-            Parameter("imageRef", required=True), Parameter("accessIPv4"),
-            Parameter("accessIPv6"), Parameter("adminPass"), Parameter("metadata"),
-            Parameter("name"), Parameter("OS-DCF:diskConfig", values=("AUTO", "MANUAL")),
-            Parameter("personality", until="2.57"), Parameter("preserve_ephemeral"),
-            Parameter("description", since="2.19"), Parameter("key_name", since="2.54"),
-            Parameter("user_data", since="2.57"),
-            Parameter("trusted_image_certificates", since="2.63"),
-            Parameter("hostname", since="2.90"),
+            Parameter("name", NAME), Parameter("imageRef", UUID, required=True),
+            Parameter("adminPass", TEXT), Parameter("metadata", METADATA),
+            Parameter("preserve_ephemeral", BOOLEAN),
+            Parameter("OS-DCF:diskConfig", DISK_CONFIG), Parameter("accessIPv4", IPV4),
+            Parameter("accessIPv6", IPV6), Parameter("personality", FILES, until="2.57"),
+            Parameter("description", DESCRIPTION, since="2.19"),
+            Parameter("key_name", NAME_OR_NULL, since="2.54"),
+            Parameter("user_data", USER_DATA, since="2.57"),
+            Parameter("trusted_image_certificates", CERTIFICATES, since="2.63"),
+            Parameter("hostname", HOSTNAME, since="2.90", until="2.94"),
+            Parameter("hostname", FQDN, since="2.94"),
         ),
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.REBUILDING),
@@ -432,7 +490,7 @@ REFERENCE = (
         guards=REQUEST, lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-floating-ips:remove",
         until="2.44",
-        parameters=(Parameter("address", required=True),),
+        bodies=OBJECT, parameters=(Parameter("address", ADDRESS, required=True),),
         normal=202, errors=of(400, 401, 403, 404, 409),
         success=KEEPS,
         sources=Sources(
@@ -445,9 +503,10 @@ REFERENCE = (
         title="Remove Security Group From A Server",
         label="removeSecurityGroup",
         vm_states=ANY, task_states=ANY,
-        guards=REQUEST, lock=IGNORED,
+        guards=(*REQUEST, G.LATE_BODY), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-security-groups:remove",
-        parameters=(Parameter("name", required=True),),
+        bodies=OBJECT, parameters=(Parameter("name", WORD, required=True),),
+        body_rules=NOT_BLANK,
         normal=202, errors=of(400, 401, 403, 404, 409),
         success=KEEPS,
         sources=Sources(
@@ -464,7 +523,7 @@ REFERENCE = (
             Answer(400, "Instance {id} cannot be rescued: Cannot rescue a volume-backed instance"),
             until="2.87"
         ),
-        parameters=(Parameter("adminPass"),),
+        bodies=OBJECT_OR_NULL, parameters=(Parameter("adminPass", TEXT),),
         normal=200, errors=of(400, 401, 403, 404, 409, 501),
         writes=task(T.RESCUING),
         success=(done(V.RESCUED, T.RESCUING, effects=now(Moment.LAUNCHED)),),
@@ -480,7 +539,8 @@ REFERENCE = (
     ),
     replace(rescue,
         name=A.RESCUE_WITH_IMAGE,
-        parameters=(*rescue.parameters, Parameter("rescue_image_ref", required=True)),
+        bodies=OBJECT,
+        parameters=(*rescue.parameters, Parameter("rescue_image_ref", UUID, required=True)),
         assumes=(
             Assumption(
                 "rescue-image",
@@ -496,9 +556,10 @@ REFERENCE = (
         vm_states=of(V.ACTIVE, V.STOPPED), task_states=IDLE,
         guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:resize",
+        bodies=OBJECT,
         parameters=(
-            Parameter("flavorRef", required=True),
-            Parameter("OS-DCF:diskConfig", values=("AUTO", "MANUAL")),
+            Parameter("flavorRef", FLAVOR, required=True),
+            Parameter("OS-DCF:diskConfig", DISK_CONFIG),
         ),
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.RESIZE_PREP),
@@ -735,6 +796,7 @@ SISTER_PAGES = (
         task_states=IDLE,
         guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-shelve:unshelve",
+        bodies=anything_until("2.77", "null"),
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.UNSHELVING),
         success=(
@@ -774,7 +836,13 @@ SISTER_PAGES = (
         guards=(*unshelve.guards, G.LATE_VM_STATE),
         since="2.77", ignored_before="2.77",
         answers={G.OFFERED: UNKNOWN_PARAMETER, G.LATE_VM_STATE: NOT_OFFLOADED},
-        parameters=(Parameter("availability_zone", required=True, since="2.77"),),
+        bodies=OBJECT,
+        parameters=(
+            Parameter("availability_zone", NAME, required=True, since="2.77", until="2.91"),
+            Parameter(
+                "availability_zone", TEXT_OR_NULL, required=True, since="2.91", empty_counts=True
+            ),
+        ),
         success=unshelve.success[1:],
         failures=tuple(each for each in unshelve.failures if each.path != (T.POWERING_ON,)),
     ),
@@ -786,8 +854,8 @@ SISTER_PAGES = (
         late_rule="os_compute_api:os-shelve:unshelve_to_host",
         since="2.91",
         parameters=(
-            Parameter("host", required=True, since="2.91"),
-            Parameter("availability_zone", since="2.77"),
+            Parameter("availability_zone", TEXT_OR_NULL, since="2.77"),
+            Parameter("host", TEXT, required=True, since="2.91"),
         ),
     ),
     Action(
@@ -795,7 +863,7 @@ SISTER_PAGES = (
         vm_states=of(V.ACTIVE, V.PAUSED, V.RESCUED, V.RESIZED, V.ERROR), task_states=IDLE,
         guards=(*REQUEST, G.LOCK, G.HOST, *STATE), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:trigger_crash_dump",
-        since="2.17",
+        since="2.17", bodies=NULL,
         normal=202, errors=of(400, 401, 403, 404, 409),
         success=KEEPS,
         failures=(back("driver-error"),),
@@ -853,13 +921,25 @@ SISTER_PAGES = (
     Action(
         name=A.EVACUATE, title="Evacuate Server", label="evacuate",
         vm_states=of(V.ACTIVE, V.STOPPED, V.ERROR), task_states=ANY,
-        guards=(*REQUEST, G.HOST, *STATE), lock=IGNORED,
+        guards=(*REQUEST, G.LATE_BODY, G.HOST, *STATE), lock=IGNORED,
         policy=ADMIN, rule="os_compute_api:os-evacuate",
         answers={G.HOST: Answer(400, "The target host can't be the same one.")},
+        bodies=OBJECT,
         parameters=(
-            Parameter("host"), Parameter("adminPass"),
-            Parameter("onSharedStorage", required=True, until="2.14"),
-            Parameter("force", since="2.29", until="2.68"),
+            Parameter("host", FQDN),
+            Parameter("onSharedStorage", BOOLEAN, required=True, until="2.14"),
+            Parameter("adminPass", TEXT),
+            Parameter("force", BOOLEAN, since="2.29", until="2.68"),
+        ),
+        body_rules=(
+            BodyRule(
+                {"not": {
+                    "required": ["adminPass", "onSharedStorage"],
+                    "properties": {"onSharedStorage": {"enum": [*YES]}}
+                }},
+                Answer(400, "admin password can't be changed on existing disk"), until="2.14"
+            ),
+            *FORCES_TO_A_HOST,
         ),
         normal=200, errors=of(400, 401, 403, 404, 409),
         writes=task(T.REBUILDING, migration("accepted")),
@@ -911,6 +991,7 @@ SISTER_PAGES = (
         vm_states=of(V.ACTIVE, V.STOPPED), task_states=IDLE,
         guards=(*REQUEST, G.LOCK, *STATE, G.HOST), lock=ADMIN_ONLY,
         policy=ADMIN, rule="os_compute_api:os-migrate-server:migrate",
+        bodies=anything_until("2.56", "object", "null"),
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.RESIZE_PREP),
         effects=MOVING,
@@ -927,19 +1008,24 @@ SISTER_PAGES = (
         name=A.MIGRATE_TO_HOST,
         rule="os_compute_api:os-migrate-server:migrate:host",
         since="2.56", ignored_before="2.56",
-        parameters=(Parameter("host", required=True, since="2.56"),),
+        bodies=OBJECT,
+        parameters=(Parameter("host", HOST_OR_NULL, required=True, since="2.56"),),
         failures=MOVE_TO_HOST_FAILURES,
     ),
     live_migrate := Action(
         name=A.LIVE_MIGRATE, title="Live-Migrate Server", label="os-migrateLive",
         vm_states=of(V.ACTIVE, V.PAUSED), task_states=IDLE,
-        guards=(*REQUEST, G.LOCK, *STATE), lock=ADMIN_ONLY,
+        guards=(*REQUEST, G.LATE_BODY, G.LOCK, *STATE), lock=ADMIN_ONLY,
         policy=ADMIN, rule="os_compute_api:os-migrate-server:migrate_live",
+        bodies=OBJECT,
         parameters=(
-            Parameter("host", required=True), Parameter("block_migration", required=True),
-            Parameter("disk_over_commit", required=True, until="2.25"),
-            Parameter("force", since="2.30", until="2.68"),
+            Parameter("block_migration", BOOLEAN, required=True, until="2.25"),
+            Parameter("block_migration", BOOLEAN_OR_AUTO, required=True, since="2.25"),
+            Parameter("disk_over_commit", BOOLEAN, required=True, until="2.25"),
+            Parameter("host", HOST_OR_NULL, required=True),
+            Parameter("force", BOOLEAN, since="2.30", until="2.68"),
         ),
+        body_rules=FORCES_TO_A_HOST,
         normal=202, errors=of(400, 401, 403, 404, 409),
         writes=task(T.MIGRATING),
         success=(done(
@@ -994,7 +1080,8 @@ SISTER_PAGES = (
         vm_states=ANY, task_states=ANY,
         guards=REQUEST, lock=IGNORED,
         policy=ADMIN, rule="os_compute_api:os-admin-actions:reset_state",
-        parameters=(Parameter("state", required=True, values=("active",)),),
+        bodies=OBJECT,
+        parameters=(Parameter("state", RESET_STATE, required=True, values=("active",)),),
         normal=202, errors=of(401, 403, 404),
         writes=(Write({"vm_state": V.ACTIVE, "task_state": None}),),
         success=(done(V.ACTIVE),),
@@ -1006,7 +1093,8 @@ SISTER_PAGES = (
     ),
     replace(reset_state,
         name=A.RESET_STATE_ERROR,
-        parameters=(Parameter("state", required=True, values=("error",)),),
+        bodies=OBJECT,
+        parameters=(Parameter("state", RESET_STATE, required=True, values=("error",)),),
         writes=(Write({"vm_state": V.ERROR, "task_state": None}),),
         success=(done(V.ERROR),),
     ),
@@ -1043,7 +1131,7 @@ SISTER_PAGES = (
         guards=(*REQUEST, G.LOCK, G.HOST), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:os-multinic:add",
         until="2.44",
-        parameters=(Parameter("networkId", required=True),),
+        bodies=OBJECT, parameters=(Parameter("networkId", NETWORK, required=True),),
         normal=202, errors=of(400, 401, 403, 404),
         success=KEEPS,
         sources=Sources(
@@ -1053,7 +1141,7 @@ SISTER_PAGES = (
     replace(add_fixed_ip,
         name=A.REMOVE_FIXED_IP, title="Remove (Disassociate) Fixed Ip", label="removeFixedIp",
         rule="os_compute_api:os-multinic:remove",
-        parameters=(Parameter("address", required=True),),
+        bodies=OBJECT, parameters=(Parameter("address", ADDRESS, required=True),),
         sources=Sources(
             "other-actions: removeFixedIp", "multinic:_remove_fixed_ip", "API.remove_fixed_ip",
             "multinic"
@@ -1064,7 +1152,7 @@ SISTER_PAGES = (
         vm_states=ANY, task_states=ANY,
         guards=(*REQUEST, G.HOST), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-console-output",
-        parameters=(Parameter("length"),),
+        bodies=OBJECT, parameters=(Parameter("length", LINES),),
         normal=200, errors=of(401, 403, 404, 409, 501),
         success=KEEPS,
         sources=Sources(
@@ -1078,7 +1166,8 @@ SISTER_PAGES = (
         guards=(*POLICY_FIRST, G.HOST, G.TASK_STATE), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:os-remote-consoles",
         until="2.6",
-        parameters=(Parameter("type", required=True, values=("novnc", "xvpvnc")),),
+        bodies=OBJECT,
+        parameters=(Parameter("type", one_of("novnc", "xvpvnc"), required=True),),
         normal=200, errors=of(400, 401, 403, 404, 409, 501),
         success=KEEPS,
         sources=Sources(
@@ -1088,7 +1177,7 @@ SISTER_PAGES = (
     ),
     replace(get_vnc_console,
         name=A.GET_SPICE_CONSOLE, title="Get SPICE Console", label="get_spice_console",
-        parameters=(Parameter("type", required=True, values=("spice-html5",)),),
+        parameters=(Parameter("type", one_of("spice-html5"), required=True),),
         sources=Sources(
             "other-actions: os-getSPICEConsole", "remote_consoles:get_spice_console",
             "API.get_spice_console", "remote_consoles"
@@ -1096,7 +1185,7 @@ SISTER_PAGES = (
     ),
     replace(get_vnc_console,
         name=A.GET_SERIAL_CONSOLE, title="Get Serial Console", label="get_serial_console",
-        parameters=(Parameter("type", required=True, values=("serial",)),),
+        parameters=(Parameter("type", one_of("serial"), required=True),),
         sources=Sources(
             "other-actions: os-getSerialConsole", "remote_consoles:get_serial_console",
             "API.get_serial_console", "remote_consoles"
@@ -1113,7 +1202,7 @@ SISTER_PAGES = (
             "The server could not comply with the request since it is either malformed or "
             "otherwise incorrect."
         ),
-        parameters=(Parameter("type", required=True, values=("rdp-html5",)),),
+        parameters=(Parameter("type", one_of("rdp-html5"), required=True),),
         normal=200, errors=of(400, 401, 403, 404, 409, 501),
         success=KEEPS,
         sources=Sources(
@@ -1126,6 +1215,7 @@ SISTER_PAGES = (
         vm_states=ANY, task_states=ANY,
         guards=(*REQUEST, G.LOCK), lock=ADMIN_ONLY,
         policy=OWNER, rule="os_compute_api:servers:delete",
+        endpoint="DELETE /servers/{server_id}", bodies=(),
         normal=204, errors=of(401, 403, 404, 409),
         writes=(
             Write(
@@ -1183,6 +1273,7 @@ SISTER_PAGES = (
         task_states=frozenset(),
         guards=(G.AUTHENTICATED, G.OFFERED, G.POLICY, G.ABSENT), lock=IGNORED,
         policy=OWNER, rule="os_compute_api:servers:create",
+        endpoint="POST /servers", bodies=(),
         parameters=(
             Parameter("name", required=True), Parameter("flavorRef", required=True),
             Parameter("imageRef"), Parameter("networks", until="2.37"),
@@ -1191,7 +1282,7 @@ SISTER_PAGES = (
             Parameter("block_device_mapping"), Parameter("block_device_mapping_v2"),
             Parameter("config_drive"), Parameter("key_name"), Parameter("max_count"),
             Parameter("metadata"), Parameter("min_count"),
-            Parameter("OS-DCF:diskConfig", values=("AUTO", "MANUAL")),
+            Parameter("OS-DCF:diskConfig", DISK_CONFIG),
             Parameter("personality", until="2.57"), Parameter("return_reservation_id"),
             Parameter("security_groups"), Parameter("user_data"),
             Parameter("description", since="2.19"), Parameter("tags", since="2.52"),

@@ -71,14 +71,21 @@ class RefusedError(Exception):
 
     Attributes:
         verdict: all about it.
+        server_id: the server's id, if it was given; else empty.
     """
 
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(f"{verdict.action}: {verdict.message}")
+    def __init__(self, verdict: Verdict, server_id: str = "") -> None:
+        super().__init__(f"{verdict.action or 'no action'}: {verdict.message}")
         self.verdict = verdict
+        self.server_id = server_id
 
-    def __reduce__(self) -> tuple[type[RefusedError], tuple[Verdict]]:
-        return RefusedError, (self.verdict,)
+    @property
+    def fault(self) -> Fault:
+        """Nova's own error answer."""
+        return self.verdict.fault(self.server_id)
+
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[Verdict, str]]:
+        return RefusedError, (self.verdict, self.server_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class Verdict:
         refusal: the guard that decides, with what it found; None if the request is allowed.
         depends_on: the attributes that would decide what cannot be decided; else empty.
         request: what was asked; where the server's states are not known and all possible ones
-            are allowed alike, the first of these.
+            are allowed alike, the first of these. None where a body asks for no action.
     """
 
     allowed: bool
@@ -100,15 +107,15 @@ class Verdict:
     reason: Reason
     refusal: Refusal | None
     depends_on: tuple[str, ...]
-    request: Request
+    request: Request | None
 
     def __bool__(self) -> bool:
         return self.allowed
 
     @property
-    def action(self) -> ActionName:
-        """What was asked, as it was understood."""
-        return self.request.row.name
+    def action(self) -> ActionName | None:
+        """What was asked, as it was understood; None where a body asks for no action."""
+        return None if self.request is None else self.request.row.name
 
     @property
     def maybe(self) -> bool:
@@ -123,9 +130,10 @@ class Verdict:
         """
         if self.refusal is None:
             return ()
-        if self.depends_on or self.request.server is None or self.request.server.vm_state is None:
+        asked = self.request
+        if self.depends_on or asked is None or asked.server is None or not asked.server.vm_state:
             return (self.refusal,)
-        return failures(self.request)
+        return failures(asked)
 
     @property
     def guard(self) -> CompareAndSwap | None:
@@ -133,14 +141,14 @@ class Verdict:
 
         None where the request is refused, and where what to write depends on what is not known.
         """
-        if not self.allowed or self.depends_on:
+        if not self.allowed or self.depends_on or self.request is None:
             return None
         return compare_and_swap(self.request)
 
     @property
     def assumes(self) -> tuple[Assumption, ...]:
         """What an allowed request takes for granted: conditions that lie outside the server."""
-        return self.request.row.assumes if self.allowed else ()
+        return self.request.row.assumes if self.allowed and self.request is not None else ()
 
     @property
     def attribute(self) -> str | None:
@@ -167,6 +175,8 @@ class Verdict:
         """Whether a task is under way after which the same request may be accepted."""
         if self.refusal is None or self.maybe or self.refusal.guard not in CURED_BY_WAITING:
             return False
+        if self.request is None:
+            return False
         server = self.request.server
         if server is not None and server.vm_state is not None and server.task_state is None:
             return False
@@ -177,6 +187,8 @@ class Verdict:
         """What to do instead, in words; None if allowed."""
         if self.refusal is None:
             return None
+        if self.request is None:
+            return "the body has to be an object whose only key is an action, such as os-stop"
         if self.depends_on:
             which = f"it depends on {' and '.join(self.depends_on)}"
             decisive = self.refusal.attribute in self.depends_on
@@ -193,11 +205,19 @@ class Verdict:
         >>> check(Server("active", locked=True), "pause").fault("7").body
         b'{"conflictingRequest": {"code": 409, "message": "Instance 7 is locked"}}'
         """
-        if self.message is None:
+        if self.refusal is None:
             raise ValueError(f"{self.action} is allowed: there is no fault")
-        return fault(self.code, self.message.replace("{id}", server_id))
+        return fault(self.code, self.refusal.message(server_id))
 
-    def raise_for_refusal(self) -> None:
-        """Raise RefusedError unless the request is allowed."""
+    def raise_for_refusal(self, server_id: str = "") -> Verdict:
+        """Return this verdict if the request is allowed.
+
+        Args:
+            server_id: the server's id, for `RefusedError.fault`.
+
+        Raises:
+            RefusedError: the request is refused.
+        """
         if not self.allowed:
-            raise RefusedError(self)
+            raise RefusedError(self, server_id)
+        return self

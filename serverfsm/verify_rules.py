@@ -175,8 +175,8 @@ READ_BY = {
     "backing": G.BACKING,
 }
 EXPORTED = frozenset(
-    {"title", "label", "statuses", "rule", "parameters", "normal", "errors", "writes", "success",
-     "failures", "assumes", "sources", "guards"}
+    {"title", "label", "statuses", "rule", "parameters", "bodies", "normal", "errors", "writes",
+     "success", "failures", "assumes", "sources", "guards"}
 )  # fmt: skip
 
 

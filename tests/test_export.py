@@ -22,6 +22,8 @@ from serverfsm.rows import (
     Answer,
     Assumption,
     Backing,
+    Body,
+    BodyRule,
     Cause,
     Effect,
     EffectKind,
@@ -245,9 +247,23 @@ OTHERS: dict[tuple[type, str], object] = {
     (Timer, "when"): When(host=False),
     (When, "until"): "2.50",
     (Parameter, "name"): "another",
+    (Action, "body_rules"): (),
+    (BodyRule, "since"): "2.50",
 }
 ROWS = [*API_REFERENCE, *NOVA_34]
-INNER = (Outcome, When, Write, Passing, Effect, Answer, Assumption, Backing, Parameter)
+INNER = (
+    Outcome,
+    When,
+    Write,
+    Passing,
+    Effect,
+    Answer,
+    Assumption,
+    Backing,
+    Parameter,
+    Body,
+    BodyRule,
+)
 COLUMNS = [
     pytest.param(kind, name, id=f"{kind.__name__}.{name}")
     for kind in (Action, Timer, Reaction, *INNER)
@@ -293,6 +309,8 @@ def document_of(record: Any) -> object:
         Assumption: lambda: replace(row, assumes=(record,)),
         Backing: lambda: replace(row, backing=record),
         Parameter: lambda: replace(row, parameters=(record,)),
+        Body: lambda: replace(row, bodies=(record,)),
+        BodyRule: lambda: replace(row, body_rules=(record,)),
     }
     if isinstance(record, Timer):
         return timer_document(record)
@@ -319,12 +337,21 @@ ADDED = {Outcome: {"ends_with_acceptance"}, Timer: {"unit"}}
 
 
 @pytest.mark.parametrize(
-    "kind", [Outcome, When, Write, Passing, Effect, Timer, Reaction, Answer, Backing, Parameter]
+    "kind",
+    [
+        *(Outcome, When, Write, Passing, Effect, Timer, Reaction, Answer, Backing, Parameter),
+        *(Body, BodyRule),
+    ],
 )
 def test_schema_has_every_column(kind: type) -> None:
     definitions = schema()["$defs"]
     of_action = definitions["action"]["properties"]
-    inner = {Backing: of_action["backing"], Parameter: of_action["parameters"]["items"]}
+    inner = {
+        Backing: of_action["backing"],
+        Parameter: of_action["parameters"]["items"],
+        Body: of_action["bodies"]["items"],
+        BodyRule: of_action["body_rules"]["items"],
+    }
     known = inner.get(kind) or definitions[kind.__name__.lower()]
     names = getattr(kind, "_fields", None) or kind.__dataclass_fields__
     keys = {RENAMED.get((kind, name), name) for name in names} | ADDED.get(kind, set())

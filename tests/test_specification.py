@@ -698,10 +698,13 @@ def test_the_parameters() -> None:
             name: (name in required, *spec.PARAMETER_LIMITS.get((action, name), ("2.1", None)))
             for name in required + optional
         }
-        have = {
-            item.name: (item.required, item.since, item.until)
-            for item in API_REFERENCE[ActionName(action)].parameters
-        }
+        have: dict[str, tuple[bool, str, str | None]] = {}
+        for item in API_REFERENCE[ActionName(action)].parameters:
+            first = have.get(
+                item.name, (item.required, item.since, None)
+            )  # one shape, then another
+            assert item.name not in have or have[item.name][2] == item.since
+            have[item.name] = (item.required, first[1], item.until)
         differences += [
             f"{action}: {name} is {have.get(name)}, not {wanted.get(name)}"
             for name in sorted(wanted.keys() | have.keys())

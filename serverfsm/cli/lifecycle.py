@@ -141,7 +141,7 @@ def _lines(step: PlanStep) -> Iterable[str]:
     if step.action is not None:
         yield step.action.value
     for each in step.parameters:
-        fixed = f" = {each.values[0]}" if len(each.values) == 1 else ""
+        fixed = f" = {each.values[0]}" if each.values else ""
         yield f"    with: {each.name}{fixed}"
     for assumption in step.assumes:
         yield f"    if:   {assumption.sentence}"

@@ -42,7 +42,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
     """A verdict as JSON has it."""
     guard = verdict.guard
     return {
-        "action": verdict.action.value,
+        "action": verdict.action and verdict.action.value,
         "allowed": verdict.allowed,
         "maybe": verdict.maybe,
         "code": verdict.code,

@@ -191,7 +191,7 @@ def _print_verdicts(server: Server, verdicts: list[Verdict]) -> None:
     for verdict in sorted(verdicts, key=_rank):
         word, style = _WORDS[_rank(verdict)]
         table.add_row(
-            Text(verdict.action.value),
+            Text(str(verdict.action)),
             Text(f"{word} {verdict.code}", style=style),
             Text(_why(verdict)),
             Text(verdict.hint or ""),

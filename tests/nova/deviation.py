@@ -201,6 +201,8 @@ def finish(cloud: Cloud, server: str, event: str) -> None:
 def request_of(cell: Cell, other_host: str) -> tuple[str, str, Any]:
     """Return method, path with SERVER in it, and body."""
     variant = REQUESTS[cell.action.value]
+    if cell.body is not None:
+        return "POST", f"/servers/{SERVER}/action", cell.body
     if cell.action.key == "delete":
         return "DELETE", f"/servers/{SERVER}", None
     argument = variant.argument((2, cell.version.minor), other_host)

@@ -70,16 +70,23 @@ def book_without(deviation: Deviation) -> Book:
 
 
 class Cell(NamedTuple):
-    """One question: may this person do that to this server (None: there is none)?"""
+    """One question: may this person do that to this server (None: there is none)?
+
+    With a body, if it is the body that is in question; else the action's plain one is meant.
+    """
 
     action: ActionName
     actor: Actor
     version: Microversion
     server: Server | None
+    body: dict[str, Any] | None = None
 
     def ask(self, rulebook: Rulebook) -> Verdict:
         """Return the verdict of this rulebook."""
-        return check(self.server, self.action, self.actor, self.version, rulebook)
+        asked = {"action": self.action} if self.body is None else {"body": self.body}
+        return check(
+            self.server, actor=self.actor, microversion=self.version, rulebook=rulebook, **asked
+        )
 
     def follow(self, rulebook: Rulebook) -> tuple[Step, ...]:
         """Return every step from the request to its end by this rulebook."""
@@ -260,7 +267,13 @@ def smallest(deviation: Deviation) -> tuple[Cell, ...]:
         return _of_errors(deviation)
     without, shown = book_without(deviation), shown_by(deviation.column)
     found: list[Cell] = []
-    for cell in small_cells(deviation.action):
+    candidates = small_cells(deviation.action)
+    if deviation.column == "bodies":
+        key = deviation.action.key
+        candidates = tuple(
+            cell._replace(body={key: value}) for cell in candidates for value in ({}, None, "", 1)
+        )
+    for cell in candidates:
         if found and departures(cell) > departures(found[0]) + FURTHER:
             break
         if shown(cell, without) != shown(cell, NOVA_34) != shown(cell, API_REFERENCE):
