@@ -18,7 +18,7 @@ from serverfsm.requests import LATEST, ActionName, Microversion
 from serverfsm.rows import SERVER_ACTION, Action, Body, BodyRule, Parameter
 from serverfsm.rulebook import API_REFERENCE, Rulebook
 
-__all__ = ["Asked", "asked", "body_schema", "body_schemas", "keys"]
+__all__ = ["Asked", "asked", "body_schema", "body_schemas", "complaint_about", "keys"]
 
 Schema = dict[str, Any]
 
@@ -63,11 +63,10 @@ def asked(
     "Invalid input for field/attribute reboot. Value: None. None is not of type 'object'"
     """
     version = Microversion(microversion)
-    if isinstance(body, bytes | bytearray | memoryview):
-        try:
-            body = json.loads(str(body, "utf-8"))
-        except (ValueError, RecursionError):
-            return Asked(None, Complaint(400, MALFORMED))
+    try:
+        body = _decoded(body)
+    except (ValueError, RecursionError):
+        return Asked(None, Complaint(400, MALFORMED))
     if not isinstance(body, Mapping):
         one_key_at_most = not isinstance(body, list | tuple | str) or len(body) == 1
         if one_key_at_most:
@@ -82,11 +81,34 @@ def asked(
     meant = tuple(_at(rows, version))
     if not meant:
         return Asked(rows[0].name)
-    complaint = _wrong_form(body, key, version, rulebook)
+    complaint = _wrong_form(body, meant, version)
     if complaint is not None:
         return Asked(meant[0].name, complaint)
     row = [each for each in meant if _means(each, value, version)][-1]
     return Asked(row.name, _breaks_rule(row, value, version))
+
+
+def complaint_about(
+    body: object,
+    row: Action,
+    *,
+    microversion: Microversion | str = LATEST,
+) -> Complaint | None:
+    """Return what is wrong with the body of a request whose endpoint names the action.
+
+    Args:
+        body: the decoded JSON, such as {"server": {"name": …}}; or the bytes, not yet decoded.
+        row: of the action.
+        microversion: of the request.
+
+    Raises:
+        UnknownMicroversionError, MissingPackageError: as `asked`.
+    """
+    try:
+        body = None if body == b"" else _decoded(body)
+    except (ValueError, RecursionError):
+        return Complaint(400, MALFORMED)
+    return _wrong_form(body, (row,), Microversion(microversion))
 
 
 def body_schema(
@@ -101,19 +123,21 @@ def body_schema(
     `name` and `printable`; a validator that does not know them lets every text pass.
 
     Raises:
-        UnknownActionError: there is no such action, or it is no key of POST
-            /servers/{id}/action, or not at this microversion.
+        UnknownActionError: there is no such action, or it has no body, or is not there at this
+            microversion.
         UnknownMicroversionError: there is no such microversion.
 
     >>> body_schema("trigger_crash_dump")["properties"]
     {'trigger_crash_dump': {'type': 'null'}}
     """
     version = Microversion(microversion)
+    names = {name.key: name for name in ActionName}
     key = str(action).partition(":")[0]
-    known = body_schemas(microversion=version, rulebook=rulebook)
-    if key not in known:
-        raise UnknownActionError(action, known)
-    return known[key]
+    of_key = tuple(row for row in rulebook if row.name.key == key and row.bodies)
+    rows = tuple(_at(of_key, version))
+    if not rows:
+        raise UnknownActionError(action, names)
+    return _schema(rows, version)
 
 
 def body_schemas(
@@ -122,7 +146,7 @@ def body_schemas(
     """Return the schema of every key that there is at this microversion, in the table's order."""
     version = Microversion(microversion)
     return {
-        key: _schema(key, tuple(_at(rows, version)), version)
+        key: _schema(tuple(_at(rows, version)), version)
         for key, rows in _rows(rulebook).items()
         if any(_at(rows, version))
     }
@@ -162,10 +186,22 @@ def _types(row: Action, version: Microversion) -> tuple[str, ...]:
     return next((body.types for body in row.bodies if _holds_at(body, version)), ())
 
 
-def _schema(key: str, rows: tuple[Action, ...], version: Microversion) -> Schema:
+def _decoded(body: object) -> object:
+    """The JSON of bytes; what is none is decoded already."""
+    if isinstance(body, bytes | bytearray | memoryview):
+        return json.loads(str(body, "utf-8"))
+    return body
+
+
+def _schema(rows: tuple[Action, ...], version: Microversion) -> Schema:
+    key = rows[0].body_key or rows[0].name.key
+    beside = [each for each in _parameters(rows[0], version).values() if each.beside]
     return {
         "type": "object",
-        "properties": {key: _of_value(rows, version)},
+        "properties": {
+            key: _of_value(rows, version),
+            **{each.name: dict(each.shape) for each in beside},
+        },
         "required": [key],
         "additionalProperties": False,
     }
@@ -181,7 +217,7 @@ def _of_value(rows: tuple[Action, ...], version: Microversion) -> Schema:
     if "object" not in types:
         return schema
     objects = [
-        _parameters(row, version)
+        {name: each for name, each in _parameters(row, version).items() if not each.beside}
         for row, of_row in zip(rows, of_rows, strict=True)
         if "object" in of_row
     ]
@@ -218,10 +254,8 @@ def _is_marked(value: Mapping[str, object], mark: Parameter) -> bool:
 # ------------------------------------------------------------------------------- complaints
 
 
-def _wrong_form(
-    body: Mapping[str, object], key: str, version: Microversion, rulebook: Rulebook
-) -> Complaint | None:
-    schema = _schema_text(rulebook, key, version)
+def _wrong_form(body: object, rows: tuple[Action, ...], version: Microversion) -> Complaint | None:
+    schema = _schema_text(rows, version)
     if schema is None:
         return None
     try:
@@ -232,10 +266,10 @@ def _wrong_form(
 
 
 @lru_cache(4096)
-def _schema_text(rulebook: Rulebook, key: str, version: Microversion) -> str | None:
+def _schema_text(rows: tuple[Action, ...], version: Microversion) -> str | None:
     """The schema as text, None where every value will do; equal ones have one validator."""
-    schema = _schema(key, tuple(_at(_rows(rulebook)[key], version)), version)
-    return json.dumps(schema) if schema["properties"][key] else None
+    schema = _schema(rows, version)
+    return json.dumps(schema) if any(schema["properties"].values()) else None
 
 
 def _breaks_rule(row: Action, value: object, version: Microversion) -> Complaint | None:
@@ -289,13 +323,13 @@ def _validator_class() -> tuple[Any, Any]:
 
     plain = jsonschema.Draft202012Validator
 
-    def minimum(validator: Any, least: Any, value: Any, schema: Any) -> Any:
-        number = _number(value)
-        return (
-            None
-            if number is None
-            else plain.VALIDATORS["minimum"](validator, least, number, schema)
-        )
+    def compared(keyword: str) -> Any:
+        def compare(validator: Any, limit: Any, value: Any, schema: Any) -> Any:
+            number = _number(value)
+            test = plain.VALIDATORS[keyword]
+            return () if number is None else test(validator, limit, number, schema)
+
+        return compare
 
     checker = jsonschema.FormatChecker(("ipv4", "ipv6"))
     for word, test in (
@@ -306,7 +340,7 @@ def _validator_class() -> tuple[Any, Any]:
         checker.checks(word)(_of_text(test))
     checker.checks("name", _NotANameError)(_name)
     extend: Any = jsonschema.validators.extend
-    return extend(plain, {"minimum": minimum}), checker
+    return extend(plain, {word: compared(word) for word in ("minimum", "maximum")}), checker
 
 
 def _of_text(test: Any) -> Any:

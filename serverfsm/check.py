@@ -43,13 +43,14 @@ def check(
         rulebook: whose rules: `API_REFERENCE` or `NOVA_34`.
         body: instead of an action, the whole body of a POST to /servers/{id}/action: the decoded
             JSON, as {"os-stop": None}, or its bytes. It is tested, too, and names the action.
+            With the action "create": the whole body of a POST to /servers.
 
     Raises:
         UnknownActionError, UnknownActorError, UnknownMicroversionError: there is no such word;
             all are ValueErrors and name the nearest that there is. What a body asks for is
             answered, not raised: `Verdict.action` is None if it is no action.
         MissingPackageError: a body is given, and jsonschema is not installed.
-        TypeError: both an action and a body are given.
+        TypeError: both a body and an action that it would name are given.
 
     >>> from serverfsm import Server
     >>> verdict = check(Server("paused"), "os-stop")
@@ -105,13 +106,18 @@ def _read(
     body: object,
 ) -> Verdict:
     """Find the verdict on what a body asks for."""
-    from serverfsm.bodies import asked
+    from serverfsm.bodies import asked, complaint_about
     from serverfsm.decide import decide, refuse
 
-    if action is not None:
-        raise TypeError("check() takes an action or a body, not both: the body names the action")
     who, version = requests.actor(actor), Microversion(microversion)
-    wanted, complaint = asked(body, microversion=version, rulebook=rulebook)
+    wanted: ActionName | None
+    if action is None:
+        wanted, complaint = asked(body, microversion=version, rulebook=rulebook)
+    else:
+        wanted = action_names(action)[0]
+        if not rulebook[wanted].body_key:
+            raise TypeError(f"give a body or {wanted.key}, not both: the body names the action")
+        complaint = complaint_about(body, rulebook[wanted], microversion=version)
     if complaint is None:
         return check(server, wanted, who, version, rulebook)
     if wanted is None:

@@ -29,6 +29,7 @@ _ROW = (
     "late_policy",
     "late_rule",
     "ignored_before",
+    "body_key",
     "body_rules",
     "backing",
     "effects",
@@ -93,6 +94,7 @@ def action_document(row: Action) -> Document:
                 "until": parameter.until,
                 "values": list(parameter.values),
                 **({"empty_counts": True} if parameter.empty_counts else {}),
+                **({"beside": True} if parameter.beside else {}),
             }
             for parameter in row.parameters
         ],

@@ -41,12 +41,12 @@ Callback = Callable[[EventData], Any] | str
 class RefusedTriggerError(RefusedError, MachineError):
     """A request was refused; `verdict` says all about it. The model is unchanged."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        RefusedError.__init__(self, verdict)
+    def __init__(self, verdict: Verdict, server_id: str = "") -> None:
+        RefusedError.__init__(self, verdict, server_id)
         self.value = self.args[0]
 
-    def __reduce__(self) -> tuple[type[RefusedTriggerError], tuple[Verdict]]:
-        return RefusedTriggerError, (self.verdict,)
+    def __reduce__(self) -> tuple[type[RefusedTriggerError], tuple[Verdict, str]]:
+        return RefusedTriggerError, (self.verdict, self.server_id)
 
     def __str__(self) -> str:
         return str(self.value)

@@ -204,6 +204,7 @@ class Parameter:
         until: the first microversion that does not know it any more; None: all later ones do.
         values: of those that the shape allows, the values that mean this variant; empty: any.
         empty_counts: whether null or empty text makes the variant, too.
+        beside: whether it stands beside the body's key, not inside it.
     """
 
     name: str
@@ -213,6 +214,7 @@ class Parameter:
     until: str | None = None
     values: tuple[str, ...] = ()
     empty_counts: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +397,7 @@ class Action:
         backing: how volume-backed servers are refused; None: they are not.
         answers: refusals that differ from the table's common ones.
         endpoint: method and path of the request.
+        body_key: the key of its body, where that is not the action's own.
         bodies: what its body may be; empty: there is none, or it is not looked at.
         parameters: keys of the body.
         body_rules: what must hold of the body besides, tested later.
@@ -434,6 +437,7 @@ class Action:
     backing: Backing | None = None
     answers: Mapping[Guard, Answer] = field(default_factory=dict)
     endpoint: str = SERVER_ACTION
+    body_key: str = ""
     bodies: tuple[Body, ...] = (Body(),)
     parameters: tuple[Parameter, ...] = ()
     body_rules: tuple[BodyRule, ...] = ()

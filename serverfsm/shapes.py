@@ -70,6 +70,95 @@ CERTIFICATES: Shape = {
 }
 
 
+# What a server is created with: nova.api.openstack.compute.schemas.servers
+COUNT_FROM_1: Shape = {**COUNT, "minimum": 1}
+UUID_OR_EMPTY: Shape = {
+    "oneOf": [{"type": "string", "format": "uuid"}, {"type": "string", "maxLength": 0}]
+}
+TAG: Shape = {"type": "string", "pattern": "^[^,/]*$", "minLength": 1, "maxLength": 60}
+TAGS: Shape = {"type": "array", "items": TAG, "maxItems": 50}
+ENCODED: Shape = {"type": "string", "format": "base64", "maxLength": 65535}
+GROUPS: Shape = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"name": NAME}, "additionalProperties": False}
+}
+
+
+def networks(uuid: Shape, tag: bool) -> Shape:
+    return {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "fixed_ip": ADDRESS,
+                "port": {"type": ["string", "null"], "format": "uuid"},
+                "uuid": uuid,
+                **({"tag": TAG} if tag else {}),
+            },
+            "additionalProperties": False
+        }
+    }
+
+
+def networks_or_word(tag: bool) -> Shape:
+    return {"oneOf": [networks(UUID, tag), {"type": "string", "enum": ["none", "auto"]}]}
+
+
+SHORT: Shape = {"type": "string", "maxLength": 255}
+DISK: Shape = {
+    "virtual_name": SHORT,
+    "volume_id": UUID,
+    "snapshot_id": UUID,
+    "volume_size": {
+        "type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1, "maximum": 0x7FFFFFFF
+    },
+    "device_name": {
+        "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[a-zA-Z0-9._/-]*$"
+    },
+    "delete_on_termination": BOOLEAN,
+    "no_device": {},
+    "connection_info": {"type": "string", "maxLength": 16777215},
+}
+DISK_V2: Shape = {
+    **DISK,
+    "source_type": {"type": "string", "enum": ["volume", "image", "snapshot", "blank"]},
+    "uuid": {
+        "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[a-zA-Z0-9._-]*$"
+    },
+    "image_id": UUID,
+    "destination_type": {"type": "string", "enum": ["local", "volume"]},
+    "guest_format": SHORT,
+    "device_type": SHORT,
+    "disk_bus": SHORT,
+    "boot_index": {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"},
+}
+VOLUME_TYPE: Shape = {"type": ["string", "null"], "minLength": 0, "maxLength": 255}
+
+
+def disks(disk: Shape, **more: Shape) -> Shape:
+    items = {
+        "type": "object", "properties": {**disk, **more}, "additionalProperties": False
+    }
+    return {"type": "array", "items": items}
+
+
+UUIDS: Shape = {"type": "array", "items": UUID}
+HINTS: Shape = {
+    "type": "object",
+    "properties": {
+        "group": {"oneOf": [UUIDS, UUID]},
+        "different_host": {"oneOf": [UUID, UUIDS]},
+        "same_host": {"type": ["string", "array"], "items": UUID},
+        "query": {"type": ["string", "object"]},
+        "target_cell": NAME,
+        "different_cell": {"type": ["string", "array"], "items": {"type": "string"}},
+        "build_near_host_ip": ADDRESS,
+        "cidr": {"type": "string", "pattern": "^/[0-9a-f.:]+$"},
+    },
+    "additionalProperties": True
+}
+
+
 def one_of(*words: str) -> Shape:
     return {"type": "string", "enum": list(words)}
 

@@ -19,7 +19,16 @@ from serverfsm.guards import (
 from serverfsm.requests import ActionName
 from serverfsm.rows import Assumption
 
-__all__ = ["CompareAndSwap", "Fault", "Reason", "Refusal", "RefusedError", "Verdict", "fault"]
+__all__ = [
+    "CompareAndSwap",
+    "Fault",
+    "Reason",
+    "Refusal",
+    "RefusedError",
+    "Verdict",
+    "fault",
+    "fault_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,11 @@ _FAULT_NAMES = {
 }
 
 
+def fault_name(code: int) -> str:
+    """Return the key of Nova's error answer with this code."""
+    return _FAULT_NAMES.get(code, "computeFault")
+
+
 def fault(code: int, message: str) -> Fault:
     """Return Nova's error answer with this code and message.
 
@@ -61,8 +75,7 @@ def fault(code: int, message: str) -> Fault:
     """
     import json
 
-    name = _FAULT_NAMES.get(code, "computeFault")
-    body = json.dumps({name: {"code": code, "message": message}})
+    body = json.dumps({fault_name(code): {"code": code, "message": message}})
     return Fault(code, body.encode())
 
 

@@ -231,6 +231,37 @@ def test_a_late_rule_comes_after_the_policy_and_before_the_lock(book: Any) -> No
     assert check(locked, actor="admin", **asking).code == 409
 
 
+CREATE = {"server": {"name": "web", "flavorRef": 1, "networks": "none"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "message"),
+    [
+        (CREATE, "2.37", None),
+        ({"server": {"name": "web", "flavorRef": "1"}}, "2.36", None),
+        ({**CREATE, "os:scheduler_hints": {"group": IMAGE, "mine": 1}}, "2.104", None),
+        (CREATE, "2.36", "Invalid input for field/attribute networks. Value: none. 'none' is not"),
+        ({"server": {"name": "web", "flavorRef": "1"}}, "2.37", "'networks' is a required"),
+        ({}, "2.1", "'server' is a required property"),
+        (None, "2.1", "None is not of type 'object'"),
+        (b"", "2.1", "None is not of type 'object'"),
+        (b"{", "2.1", "Malformed request body"),
+        ({"os-stop": None}, "2.1", "'server' is a required property"),
+    ],
+)
+def test_the_body_of_create(body: Any, version: str, message: str | None) -> None:
+    verdict = check(None, "create", body=body, microversion=version)
+    assert verdict.action is ActionName.CREATE
+    if message is None:
+        assert (verdict.code, verdict.message) == (202, None)
+    else:
+        assert verdict.code == 400
+        assert verdict.message is not None
+        assert message in verdict.message
+        assert check(None, "create", "reader", version, body=body).code == 400
+        assert check(None, "create", "anonymous", version, body=body).code == 401
+
+
 def test_both_an_action_and_a_body() -> None:
     with pytest.raises(TypeError, match="the body names the action"):
         check(Server("active"), "os-stop", body={"os-stop": None})

@@ -159,7 +159,10 @@ def test_unlocked_overrides_the_document() -> None:
     [
         (("allowed", "ACTIV"), "'ACTIV' is neither a status nor a file; did you mean ACTIVE?"),
         (("check", "ACTIVE", "os-sotp"), "unknown action 'os-sotp'; did you mean 'os-stop'?"),
-        (("check", "ACTIVE"), "a SERVER and an ACTION are needed, or --batch FILE"),
+        (
+            ("check", "ACTIVE"),
+            "a SERVER and either an ACTION or --body JSON are needed, or --batch FILE",
+        ),
         (
             ("check", "ACTIVE", "pause", "--batch", "-"),
             "--batch takes servers and actions from its file, not as arguments",
@@ -344,3 +347,25 @@ def test_import_loads_no_third_party_module() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert answer.stdout.decode().strip() == "['serverfsm']"
+
+
+def test_check_takes_a_whole_body() -> None:
+    stopping = run("check", "ACTIVE", "--task-state", "none", "--body", '{"os-stop": null}')
+    assert stopping.exit_code == 0
+    assert stopping.stdout.splitlines()[0] == "os-stop: allowed, 202"
+    refused = run("check", "ACTIVE", "--body", '{"reboot": {"type": "WARM"}}')
+    assert refused.exit_code == 1
+    assert "reboot:SOFT: refused, 400" in refused.stdout
+    assert "'WARM' is not one of" in refused.stdout
+    unknown = run("check", "ACTIVE", "--body", '{"os-sotp": null}', "--format", "json")
+    assert unknown.exit_code == 1
+    answer = json.loads(unknown.stdout)
+    assert (answer["action"], answer["code"]) == (None, 400)
+    malformed = run("check", "ACTIVE", "--body", "{")
+    assert malformed.exit_code == 1
+    assert "no action: refused, 400\n  answer: Malformed request body" in malformed.stdout
+
+
+def test_check_takes_an_action_or_a_body() -> None:
+    for arguments in (("ACTIVE", "pause", "--body", "{}"), ("ACTIVE",), ("--body", "{}")):
+        assert "either an ACTION or --body" in complaint(run("check", *arguments))

@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from serverfsm.cli.exports import exports
 from serverfsm.cli.lifecycle import plan_command, verify_command
 from serverfsm.cli.tables import deviations_command, table_command
 from serverfsm.cli.verdicts import allowed_command, check_command
@@ -33,6 +34,7 @@ app.command("deviations")(deviations_command)
 app.command("plan")(plan_command)
 app.command("verify")(verify_command)
 app.command("wait")(wait_command)
+app.add_typer(exports, name="export")
 
 
 def run() -> None:

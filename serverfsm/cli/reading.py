@@ -36,7 +36,7 @@ def complaints() -> Iterator[None]:
     """Turn the library's errors, and those of files, into one line and exit status 2."""
     try:
         yield
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, OSError, ImportError, RecursionError) as error:
         complain("nested too deeply" if isinstance(error, RecursionError) else error)
 
 

@@ -87,6 +87,13 @@ def check_command(
         str | None,
         typer.Argument(metavar="ACTION", help="The request key, as os-stop or reboot:HARD."),
     ] = None,
+    body: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="The whole request body instead of ACTION, as '{\"os-stop\": null}'.",
+        ),
+    ] = None,
     batch: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Answer a file of JSON lines instead; - for input."),
@@ -103,25 +110,28 @@ def check_command(
 ) -> None:
     """Say whether one action is allowed: exit status 0 if it is, 1 if not, 2 for wrong use."""
     if batch is not None:
-        if server is not None or action is not None:
+        if server is not None or action is not None or body is not None:
             complain("--batch takes servers and actions from its file, not as arguments")
         if option:
             complain("--batch takes no --option: it answers by Nova's defaults")
         raise typer.Exit(_answer_file(batch))
-    if server is None or action is None:
-        complain("a SERVER and an ACTION are needed, or --batch FILE")
+    if server is None or (action is None) is (body is None):
+        complain("a SERVER and either an ACTION or --body JSON are needed, or --batch FILE")
+    asked = (
+        {"action": action} if body is None else {"body": body.encode("utf-8", "surrogateescape")}
+    )
     with complaints():
         verdict = check(
             read_server(server, locked, locked_by, task_state, volume_backed),
-            action,
             actor=Actor(who),
             microversion=microversion,
             rulebook=RULEBOOKS[book.value].having(operator_options(option)),
+            **asked,
         )
     if form is Format.json:
         print_json(verdict_document(verdict))
     else:
-        _print_verdict(verdict, action)
+        _print_verdict(verdict, action or str(verdict.action or "no action"))
     raise typer.Exit(0 if verdict else REFUSED)
 
 
