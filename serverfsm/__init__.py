@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         BadOptionError,
         ImpossibleEventError,
         MalformedServerError,
+        MissingPackageError,
         TableError,
         UnknownActionError,
         UnknownActorError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from serverfsm.guards import CompareAndSwap, Reason, Refusal
     from serverfsm.lifecycle import edges
+    from serverfsm.negotiation import Negotiated, negotiate
     from serverfsm.options import Options
     from serverfsm.planning import Plan, plan
     from serverfsm.server import Server
@@ -65,6 +67,8 @@ __all__ = [
     "LockedBy",
     "MalformedServerError",
     "Microversion",
+    "MissingPackageError",
+    "Negotiated",
     "Options",
     "Plan",
     "Policy",
@@ -100,6 +104,7 @@ __all__ = [
     "edges",
     "events",
     "follow",
+    "negotiate",
     "plan",
     "status_of",
     "tick",
@@ -117,6 +122,7 @@ _MODULES = {
         "BadOptionError",
         "ImpossibleEventError",
         "MalformedServerError",
+        "MissingPackageError",
         "TableError",
         "UnknownActionError",
         "UnknownActorError",
@@ -130,6 +136,7 @@ _MODULES = {
     ),
     "guards": ("CompareAndSwap", "Reason", "Refusal"),
     "lifecycle": ("edges",),
+    "negotiation": ("Negotiated", "negotiate"),
     "options": ("Options",),
     "planning": ("Plan", "plan"),
     "server": ("Server",),

@@ -250,7 +250,9 @@ FAULTS: list[tuple[ActionName, str, object]] = [
 
 
 @NODE
-@pytest.mark.parametrize(("name", "column", "value"), FAULTS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("name", "column", "value"), FAULTS, ids=[f"{name}-{column}" for name, column, _ in FAULTS]
+)
 def test_a_fault_in_a_column_is_found(name: ActionName, column: str, value: object) -> None:
     assert getattr(NOVA_34[name], column) != value
     text = javascript(planted(name, column, value))
