@@ -57,6 +57,7 @@ def example(schema: dict[str, Any]) -> Any:
 
 @BOOKS
 def test_every_action_has_a_schema_where_it_is_offered(book: Any) -> None:
+    distinct = set()
     for version in VERSIONS:
         offered = {
             row.name.key
@@ -68,8 +69,10 @@ def test_every_action_has_a_schema_where_it_is_offered(book: Any) -> None:
         schemas = body_schemas(microversion=version, rulebook=book)
         assert set(schemas) == offered
         for key, schema in schemas.items():
-            jsonschema.Draft202012Validator.check_schema(schema)
             assert schema["required"] == [key]
+            distinct.add(json.dumps(schema))
+    for text in distinct:
+        jsonschema.Draft202012Validator.check_schema(json.loads(text))
 
 
 @BOOKS
