@@ -231,7 +231,9 @@ def test_a_step_says_what_it_needs_and_what_shows_meanwhile() -> None:
     assert (resize.wait_for, resize.cost) == (Status.VERIFY_RESIZE, 1.0)
     (reboot,) = plan(Server("error"), "ACTIVE").steps
     assert reboot.action is ActionName.REBOOT_HARD
-    assert [(each.name, each.values) for each in reboot.parameters] == [("type", ("HARD", "Hard", "hard"))]
+    assert [(each.name, each.values) for each in reboot.parameters] == [
+        ("type", ("HARD", "Hard", "hard"))
+    ]
     assert resize.server.vm_state_before_resize is VmState.ACTIVE
 
 
