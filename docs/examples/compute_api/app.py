@@ -53,6 +53,7 @@ async def _asking(request: Request) -> Asking:
     request.state.headers = asked.headers
     if asked.fault is not None:
         raise RefusedError(asked.fault)
+    assert asked.microversion is not None
     return who._replace(
         request=request.state.id, microversion=asked.microversion, base=_base(request)
     )
