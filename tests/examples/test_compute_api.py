@@ -84,7 +84,7 @@ def lines_of_code(text: str) -> int:
 def test_it_is_short() -> None:
     counted = {path.name: lines_of_code(path.read_text()) for path in FILES}
     for names, most in MOST_LINES.items():
-        assert sum(counted[name] for name in names) < most
+        assert sum(counted[name] for name in names) <= most
 
 
 def test_lines_are_counted() -> None:
