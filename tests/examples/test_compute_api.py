@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import io
 import json
-import sys
 import threading
 import time
 import tokenize
@@ -16,25 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compute_api.store import SERVERS, Mode, Store, columns, server_of
 
 from serverfsm import API_REFERENCE, LATEST, NOVA_34, ActionName, Actor, Server, Step, allowed
-
-HERE = Path(__file__).resolve().parent
-
-
-def _module(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-service = _module("api_service", HERE / "service.py")
-postgres = _module("api_postgres", HERE / "postgres.py")
-from compute_api.store import SERVERS, Mode, Store, columns, server_of  # noqa: E402
+from tests.examples import postgres, service
 
 FILES = sorted((service.EXAMPLES / "compute_api").glob("*.py"))
 #: Of the service itself, and with what unmodified clients look up and read besides.

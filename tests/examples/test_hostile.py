@@ -6,8 +6,6 @@ The long run: `python tests/examples/hostile.py --requests 1000000`.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,24 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from serverfsm import Actor
 from serverfsm.openapi import openapi_document
-
-pytest.importorskip("fastapi", reason="the example service needs FastAPI")
-pytest.importorskip("sqlalchemy", reason="the example service needs SQLAlchemy")
-
-HERE = Path(__file__).resolve().parent
-
-
-def _module(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-hostile = _module("examples_hostile", HERE / "hostile.py")
+from tests.examples import hostile
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ openstacksdk in this process, the `openstack` command and gophercloud in their o
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -16,23 +15,12 @@ from typing import Any
 
 import pytest
 
+from tests.examples import service
+
 HERE = Path(__file__).resolve().parent
 GOPATH = Path("/usr/share/gocode")
 GOPHERCLOUD = GOPATH / "src/github.com/gophercloud/gophercloud"
 MICROVERSION = "2.96"
-
-
-def _module(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-service = _module("clients_service", HERE / "service.py")
 
 
 @pytest.fixture(scope="module")

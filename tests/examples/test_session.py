@@ -6,32 +6,16 @@ whether Nova still answers so.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serverfsm import NOVA_34
+from tests.examples import service
+from tests.nova import session
 
-HERE = Path(__file__).resolve().parent
-
-
-def _module(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-service = _module("examples_service", HERE / "service.py")
-session = _module("nova_session", HERE.parent / "nova" / "session.py")
 RECORDED: list[dict[str, Any]] = json.loads(session.PATH.read_text(encoding="utf-8"))
 
 
