@@ -112,7 +112,7 @@ def _merged(cases: tuple[Verdict, ...], asked: Request) -> Verdict:
         swaps = [case.guard for case in cases]
         if all(swap == swaps[0] for swap in swaps):
             return first
-        depends_on = _deciding(asked, cases, [repr(swap) for swap in swaps])
+        depends_on = _deciding(asked, cases, swaps)
         return replace(first, depends_on=depends_on, request=asked)
     if len(refusals) == len(cases) and not undecided:
         return replace(first, request=asked)
