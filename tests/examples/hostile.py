@@ -379,7 +379,7 @@ def abroad(service: Service) -> Sequence[Any]:
 async def attack(service: Service, requests: int, seconds: float, seed: int) -> int:
     """Send requests until there were so many, or the time is up; return how many there were."""
     draw, end, sent_so_far = Draw(seed, service), time.monotonic() + seconds, 0
-    fresh = random.Random(seed)
+    fresh, due = random.Random(seed), 1_000
     while sent_so_far < requests and time.monotonic() < end and len(service.found) < 20:
         sent = draw.request()
         is_abroad = any(each in sent.path for each in service.others)
@@ -396,8 +396,11 @@ async def attack(service: Service, requests: int, seconds: float, seed: int) -> 
         if is_abroad:
             await look_abroad(service, sent, got, str(uuid.UUID(int=fresh.getrandbits(128))))
             sent_so_far += 1
-        if sent_so_far % 997 == 0:
+        if sent_so_far >= due:
+            due += 1_000
             await refresh(service)
+            if due % 50_000 == 1_000:
+                print(f"{sent_so_far} requests, {len(service.found)} findings", flush=True)
     if abroad(service) != service.guarded:
         nothing = Sent("", "", "", b"", (), b"")
         service.complain("another project's servers were changed", nothing, Got(0, (), b""))
