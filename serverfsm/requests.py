@@ -122,7 +122,8 @@ class Actor(StrEnum):
     """Who asks, by what Nova's default policies tell apart; later ones may do more.
 
     All but ANONYMOUS and STRANGER are seen from the server's own project, save that ADMIN is an
-    administrator from outside it, whose lock is an administrator's lock.
+    administrator from outside it, whose lock is an administrator's lock. For another project's
+    reader ask as of no server at all: a few policies are tested before Nova looks for one.
     """
 
     rank: int

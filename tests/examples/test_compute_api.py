@@ -17,11 +17,13 @@ import pytest
 from compute_api.store import SERVERS, Mode, Store, columns, server_of
 
 from serverfsm import API_REFERENCE, LATEST, NOVA_34, ActionName, Actor, Server, Step, allowed
+from serverfsm.bodies import body_schemas
 from tests.examples import postgres, service
+from tests.test_bodies import example
 
 FILES = sorted((service.EXAMPLES / "compute_api").glob("*.py"))
 #: Of the service itself, and with what unmodified clients look up and read besides.
-MOST_LINES = {("app.py", "store.py"): 400, tuple(path.name for path in FILES): 520}
+MOST_LINES = {("app.py", "store.py"): 400, tuple(path.name for path in FILES): 525}
 NO_SERVER = "11111111-2222-4333-8444-555555555555"
 
 
@@ -207,6 +209,20 @@ def test_another_project_s_server_is_like_one_that_there_is_not(cloud: Any) -> N
     everybody_s = cloud.send("admin", "GET", "/servers?all_tenants=1").body["servers"]
     assert [each["id"] for each in everybody_s] == [mine]
     assert cloud.send("stranger", "GET", "/servers?all_tenants=1").body == {"servers": []}
+
+
+@pytest.mark.parametrize("actor", ["member", "manager", "reader"])
+def test_no_action_tells_whether_another_project_has_a_server(cloud: Any, actor: str) -> None:
+    """Some policies are tested before Nova looks for the server: a reader's 403 would tell."""
+    theirs = cloud.create(actor="stranger")
+    for version in ("2.1", "2.104"):
+        for key, schema in body_schemas(microversion=version).items():
+            body = {key: example(schema["properties"][key])}
+            found, none = (
+                cloud.send(actor, "POST", f"/servers/{each}/action", body, version)
+                for each in (theirs, NO_SERVER)
+            )
+            assert (found.code, found.text.replace(theirs, NO_SERVER)) == (none.code, none.text)
 
 
 # --------------------------------------------------------------------------- servers, and answers

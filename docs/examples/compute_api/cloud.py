@@ -27,6 +27,10 @@ class Asking(NamedTuple):
         at_home = project == self.project or self.role is Actor.ADMIN
         return self.role if at_home else Actor.STRANGER
 
+    def is_blind_to(self, project: str) -> bool:
+        """Whether there is no such server: a stranger is a member at home, and a reader is less."""
+        return self.towards(project) is Actor.STRANGER and self.role.rank < Actor.MEMBER.rank
+
 
 USERS = {
     name: Asking(name, CLOUD["projects"][user["project"]], Actor(user["role"]))
