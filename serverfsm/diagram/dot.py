@@ -23,6 +23,7 @@ from serverfsm.diagram.palette import CAUSES, FONT, INK, KINDS, MARKS, MUTED, PA
 __all__ = ["quoted", "render", "source"]
 
 _SIZES = {"name": 12, "detail": 9, "chip": 9, "staying": 9, "forth": 9.5, "back": 9.5}
+_FRAME = 'labelloc=t; labeljust=l; pencolor="transparent"; margin=6;'
 _SIZE = "16.6,60"  # inches: wider pictures are scaled down to 1,195 points
 _CHARACTER = 5.2  # points, of a character on an arrow
 _SAMPLES = {
@@ -52,7 +53,9 @@ def source(
     writer = _Writer(manual, rich)
     body = writer.grid(drawing) if isinstance(drawing, Grid) else writer.diagram(drawing)
     ground = PAPER.light if paper else "transparent"
-    return "\n".join([f"digraph {quoted(drawing.view)} {{", *_common(ground), *body, "}", ""])
+    direction = drawing.direction if isinstance(drawing, Diagram) else "LR"
+    head = [f"digraph {quoted(drawing.view)} {{", *_common(ground, direction)]
+    return "\n".join([*head, *body, "}", ""])
 
 
 def quoted(text: str) -> str:
@@ -65,11 +68,11 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _common(ground: str) -> list[str]:
+def _common(ground: str, direction: str) -> list[str]:
     face = quoted(FONT)
     graph = (
         f'bgcolor="{ground}", fontname={face}, fontcolor="{INK.light}", compound=true, '
-        f'rankdir=LR, nodesep=0.22, ranksep=0.3, pad="0.45,0.15", size="{_SIZE}", '
+        f'rankdir={direction}, nodesep=0.22, ranksep=0.3, pad="0.45,0.15", size="{_SIZE}", '
         "labelloc=b, labeljust=l"
     )
     node = f'fontname={face}, fontsize=12, fontcolor="{INK.light}", margin="0.12,0.06"'
@@ -87,7 +90,7 @@ class _Writer:
     def diagram(self, drawing: Diagram) -> Iterator[str]:
         yield f"  label={self._legend(drawing.legend, drawing.notes)};"
         yield "  subgraph cluster_picture {"
-        yield f'    label={self._title(drawing)}; labelloc=t; pencolor="transparent"; margin=6;'
+        yield f"    label={self._title(drawing)}; {_FRAME}"
         inside = {member for group in drawing.groups for member in group.members}
         for node in drawing.nodes:
             if node.id not in inside:
@@ -236,7 +239,7 @@ class _Writer:
     def grid(self, drawing: Grid) -> Iterator[str]:
         yield f"  label={self._legend(drawing.legend, drawing.notes)};"
         yield "  subgraph cluster_picture {"
-        yield f'    label={self._title(drawing)}; labelloc=t; pencolor="transparent"; margin=6;'
+        yield f"    label={self._title(drawing)}; {_FRAME}"
         rows = [drawing.columns, *drawing.rows]
         if self._rich:
             cells = "".join(
@@ -274,6 +277,8 @@ def _inside(group: Group, groups: Iterable[Group]) -> list[Group]:
 
 def _is_upright(arrow: Arrow, drawing: Diagram) -> bool:
     """Whether both ends stand in one column: told so, or both reached from one node."""
+    if drawing.direction == "TB":
+        return False  # Graphviz then puts labels beside of itself
     if any(arrow.start in rank and arrow.end in rank for rank in drawing.ranks):
         return True
     before = [
@@ -324,7 +329,7 @@ _SHAPES = {
     ("box", "filled,dashed"): "\u25cc",
     ("circle", "filled"): "\u25cf",
     ("folder", "filled"): "\u25a4",
-    ("cds", "filled"): "\u25b7",
+    ("box", "filled,bold"): "\u25fc",
     ("note", "filled"): "\u25a8",
 }
 

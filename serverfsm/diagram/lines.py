@@ -11,6 +11,7 @@ from serverfsm.rows import Cause
 
 __all__ = ["Line", "cell_lines", "clean", "of_arrow", "of_node"]
 
+_INDENT = "\u00a0\u00a0"  # of a chip's further lines; blanks would be dropped
 _WIDTH = 30  # characters of a line of text in a node, where it can be broken
 _MOST_LINES = 14  # of an arrow
 
@@ -50,7 +51,7 @@ def of_node(node: Node) -> list[Line]:
         if chip.end is not None:
             text = f"{clean(chip.label.full)} \u2192 {clean(chip.end)}"
             lines += [
-                Line(part, "chip", chip.label.cause, chip.label) for part in _wrapped(text, "  ")
+                Line(part, "chip", chip.label.cause, chip.label) for part in _wrapped(text, _INDENT)
             ]
     staying = [clean(chip.label.full) for chip in node.chips if chip.end is None]
     if staying:

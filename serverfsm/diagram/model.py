@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from serverfsm.diagram.drawing import Drawing
 from serverfsm.rows import Cause
@@ -191,6 +191,7 @@ class Diagram(Drawing):
         spine: ids of nodes that form a straight line from the left.
         ranks: sets of nodes that are to stand in one column.
         columns: nodes of which each is to stand to the right of the one before.
+        direction: where arrows lead, "LR" to the right or "TB" down; long runs read better down.
     """
 
     view: str
@@ -204,6 +205,7 @@ class Diagram(Drawing):
     spine: tuple[str, ...] = ()
     ranks: tuple[tuple[str, ...], ...] = ()
     columns: tuple[str, ...] = ()
+    direction: Literal["LR", "TB"] = "LR"
 
     def node(self, id: str) -> Node:  # noqa: A002
         """Return a node by its id.

@@ -78,7 +78,9 @@ KINDS: dict[NodeKind, Look] = {
     ),
     NodeKind.FINAL: Look(Tint("#f6f8fa", "#22262b"), INK, "box", "filled", 2),
     NodeKind.ANYWHERE: Look(PAPER, MUTED, "folder", "filled"),
-    NodeKind.REQUEST: Look(Tint("#eef5ff", "#1c2836"), Tint("#0b57b7", "#8ab8ff"), "cds", "filled"),
+    NodeKind.REQUEST: Look(
+        Tint("#eef5ff", "#1c2836"), Tint("#0b57b7", "#8ab8ff"), "box", "filled,bold"
+    ),
     NodeKind.REFUSAL: Look(
         Tint("#fff1f0", "#3a1f1e"), Tint("#b3261e", "#ff9b93"), "note", "filled"
     ),

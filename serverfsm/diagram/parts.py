@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from serverfsm.diagram.folding import failed_state, is_passing
 from serverfsm.diagram.model import (
@@ -23,6 +24,7 @@ __all__ = [
     "action_label",
     "action_page",
     "action_tip",
+    "direction_of",
     "kind_of",
     "legend",
     "outcome_label",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _LEGEND_SIZE = 7
+_TASKS_IN_A_ROW = 2
 
 _CAUSE_TEXTS = {
     Cause.PERSON: "a person's request",
@@ -149,6 +152,12 @@ def timer_label(row: Timer | Reaction, event: str, cause: Cause) -> Label:
     if isinstance(row, Timer):
         return Label(event, cause, f"{event}: {row.measures}: {row.does}\n{source}")
     return Label(event, cause, f"{event}: {row.does}\n{source}")
+
+
+def direction_of(nodes: Iterable[Node]) -> Literal["LR", "TB"]:
+    """Return where arrows are to lead: down where a run has many tasks, else to the right."""
+    moving = sum(node.kind is NodeKind.MOVING for node in nodes)
+    return "TB" if moving > _TASKS_IN_A_ROW else "LR"
 
 
 def legend(nodes: Iterable[Node], arrows: Iterable[Arrow]) -> tuple[LegendEntry, ...]:

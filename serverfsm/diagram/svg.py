@@ -17,6 +17,7 @@ __all__ = ["render"]
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _SHAPES = ("polygon", "path", "polyline", "ellipse")
+_UNFILLED = ("none", "transparent")
 ET.register_namespace("", _SVG)
 ET.register_namespace("xlink", _XLINK)
 
@@ -41,7 +42,8 @@ def written(root: ET.Element) -> str:
 def dress(root: ET.Element, drawing: Diagram | Grid) -> None:
     """Give the root what every picture has: a name for screen readers, and the colours."""
     root.set("class", f"serverfsm {drawing.view}")
-    root.set("role", "img")
+    has_links = next(root.iter(f"{{{_SVG}}}a"), None) is not None
+    root.set("role", "group" if has_links else "img")  # what is inside an image is not told
     root.set("aria-label", clean(f"{drawing.title}. {drawing.subtitle}"))
     sheet = ET.Element(f"{{{_SVG}}}style")
     sheet.text = style()
@@ -170,9 +172,9 @@ def _number(graph: ET.Element) -> None:
             element.set("id", f"{name}.{number}")
             if not element.tag.endswith("}text"):
                 kind = "head" if _is_head(group, element) else "shape"
-                element.set("class", "line" if element.get("fill") == "none" else kind)
+                element.set("class", "line" if element.get("fill") in _UNFILLED else kind)
                 for colour in ("fill", "stroke"):
-                    if element.get(colour) not in (None, "none", "transparent"):
+                    if element.get(colour) not in (None, *_UNFILLED):
                         element.attrib.pop(colour)
             elif element.get("class") is None:
                 element.set("class", "frame")
@@ -220,9 +222,9 @@ def style() -> str:
         f'[data-theme="dark"] .serverfsm {{ {dark} }}',
         ".serverfsm text { fill: var(--fsm-ink); }",
         ".serverfsm .detail, .serverfsm .staying { fill: var(--fsm-muted); }",
-        ".serverfsm .group > .line { fill: none; stroke: var(--fsm-rule); }",
-        ".serverfsm .cell > .shape { fill: none; stroke: var(--fsm-rule); }",
-        ".serverfsm .frame > .line, .serverfsm .frame > .shape { fill: none; stroke: none; }",
+        ".serverfsm .group .line { fill: none; stroke: var(--fsm-rule); }",
+        ".serverfsm .cell .shape { fill: none; stroke: var(--fsm-rule); }",
+        ".serverfsm .frame .line, .serverfsm .frame .shape { fill: none; stroke: none; }",
         ".serverfsm a:hover text, .serverfsm a:focus text { text-decoration: underline; }",
     ]
     rules += [
@@ -233,9 +235,9 @@ def style() -> str:
     for cause in CAUSES:
         colour = f"var(--fsm-{cause.value})"
         rules.append(f".serverfsm text.{cause.value} {{ fill: {colour}; }}")
-        rules.append(f".serverfsm .edge.{cause.value} > .line {{ stroke: {colour}; }}")
+        rules.append(f".serverfsm .edge.{cause.value} .line {{ stroke: {colour}; }}")
         rules.append(
-            f".serverfsm .edge.{cause.value} > .head {{ fill: {colour}; stroke: {colour}; }}"
+            f".serverfsm .edge.{cause.value} .head {{ fill: {colour}; stroke: {colour}; }}"
         )
     rules += [*_looks(NodeKind), *_marks()]
     return "\n".join(rules)
@@ -255,11 +257,9 @@ def _marks() -> Iterator[str]:
         ground, border = f"var(--fsm-{mark.value}-ground)", f"var(--fsm-{mark.value}-border)"
         yield f".serverfsm .node.mark-{mark.value} .shape {{ fill: {ground}; stroke: {border}; }}"
         yield f".serverfsm .node.mark-{mark.value} .line {{ stroke: {border}; }}"
-        yield f".serverfsm .edge.mark-{mark.value} > .line {{ stroke: {border}; }}"
-        yield (
-            f".serverfsm .edge.mark-{mark.value} > .head {{ fill: {border}; stroke: {border}; }}"
-        )
-        yield f".serverfsm .cell > .shape.mark-{mark.value} {{ fill: {ground}; }}"
+        yield f".serverfsm .edge.mark-{mark.value} .line {{ stroke: {border}; }}"
+        yield (f".serverfsm .edge.mark-{mark.value} .head {{ fill: {border}; stroke: {border}; }}")
+        yield f".serverfsm .cell .shape.mark-{mark.value} {{ fill: {ground}; }}"
         yield f".serverfsm text.mark-{mark.value} {{ fill: {border}; }}"
 
 

@@ -96,6 +96,8 @@ def test_links_are_there_when_asked_for() -> None:
     pages = {node.page for node in picture.nodes if node.page}
     pages |= {label.page for arrow in picture.arrows for label in arrow.labels if label.page}
     assert {f"../docs/{page}" for page in pages} <= links
+    assert parsed(picture).get("role") == "img"
+    assert parsed(picture, "../docs/").get("role") == "group"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -257,3 +259,18 @@ def test_the_readability_gate_sees_crossings() -> None:
         tuple(Arrow(f"{h}-{w}", h, w, label) for h in houses for w in wells),
     )
     assert crossings(picture) > 0
+
+
+def test_every_line_has_a_colour(layouter: str) -> None:
+    """Each shape is one of those for which the style sheet has a rule."""
+    root = parsed(draw("lifecycle"))  # type: ignore[arg-type]
+    sheet = root.findtext(f"{NAME}style") or ""
+    rules = re.findall(r"\.serverfsm ([^,{]+?)(?=,| \{)", sheet)
+    for group in root.iter(f"{NAME}g"):
+        kinds = group.get("class", "").split()
+        for shape in (each for each in group.iter() if each.get("class") in ("line", "head")):
+            owner = shape.get("id", "").rpartition(".")[0]
+            if owner == group.get("id") and "graph" not in kinds:
+                wanted = {f".{kinds[0]}.{kind} .{shape.get('class')}" for kind in kinds}
+                wanted.add(f".{kinds[0]} .{shape.get('class')}")
+                assert wanted & set(rules), (kinds, ET.tostring(shape))
