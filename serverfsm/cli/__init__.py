@@ -10,6 +10,8 @@ import sys
 
 import typer
 
+from serverfsm.cli.diagram import diagram_command
+from serverfsm.cli.explore import explore_command
 from serverfsm.cli.exports import exports
 from serverfsm.cli.lifecycle import plan_command, verify_command
 from serverfsm.cli.tables import deviations_command, table_command
@@ -34,6 +36,8 @@ app.command("deviations")(deviations_command)
 app.command("plan")(plan_command)
 app.command("verify")(verify_command)
 app.command("wait")(wait_command)
+app.command("diagram")(diagram_command)
+app.command("explore")(explore_command)
 app.add_typer(exports, name="export")
 
 
