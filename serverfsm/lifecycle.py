@@ -161,7 +161,8 @@ def _running(row: Action, world: _World) -> Iterator[Edge]:
         for outcome in successes:
             yield from _success(row, outcome, origin)
         for failure in row.failures:
-            if world.rest(failure.when) is not None:
+            among = failure.when.vm_states
+            if world.rest(failure.when) is not None and (among is None or origin in among):
                 yield from _failure(row, failure, origin, successes)
 
 

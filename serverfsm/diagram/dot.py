@@ -25,6 +25,7 @@ __all__ = ["quoted", "render", "source"]
 _SIZES = {"name": 12, "detail": 9, "chip": 9, "staying": 9, "forth": 9.5, "back": 9.5}
 _FRAME = 'labelloc=t; labeljust=l; pencolor="transparent"; margin=6;'
 _SIZE = "16.6,60"  # inches: wider pictures are scaled down to 1,195 points
+_LONGEST_TIP = 2_000  # characters
 _CHARACTER = 5.2  # points, of a character on an arrow
 _SAMPLES = {
     "solid": "\u2500\u2500\u2500",
@@ -66,6 +67,11 @@ def quoted(text: str) -> str:
     """
     escaped = clean(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _tooltip(text: str) -> str:
+    """Return a tooltip: Graphviz refuses long strings, and SVG has the whole text besides."""
+    return quoted(text if len(text) <= _LONGEST_TIP else text[:_LONGEST_TIP] + "\u2026")
 
 
 def _common(ground: str, direction: str) -> list[str]:
@@ -111,7 +117,7 @@ class _Writer:
             yield (
                 f'{indent}  id={quoted(group.id)}; style="rounded,dashed"; '
                 f'pencolor="{RULE.light}"; margin=10; label={self._label(said)}; '
-                f"tooltip={quoted(group.tip or group.label)};"
+                f"tooltip={_tooltip(group.tip or group.label)};"
             )
             inner = _inside(group, drawing.groups)
             of_inner = {member for each in inner for member in each.members}
@@ -140,7 +146,7 @@ class _Writer:
             "style": quoted(shape.style),
             "fillcolor": f'"{look.ground.light}"',
             "color": f'"{look.border.light}"',
-            "tooltip": quoted(node.tip or node.label),
+            "tooltip": _tooltip(node.tip or node.label),
         }
         if shape.rings > 1:
             given["peripheries"] = str(shape.rings)
@@ -164,8 +170,8 @@ class _Writer:
             "fontcolor": f'"{colour}"',
             "style": "dashed" if arrow.mark is Mark.UNSEEN else ink.line,
             "penwidth": f"{ink.width:g}",
-            "tooltip": quoted(arrow.tip),
-            "labeltooltip": quoted(arrow.tip),
+            "tooltip": _tooltip(arrow.tip),
+            "labeltooltip": _tooltip(arrow.tip),
         }
         if arrow.back:
             given["dir"] = "both"

@@ -152,6 +152,7 @@ def universal(
     }
 
 
+@cache
 def hub(rulebook: Rulebook = API_REFERENCE) -> VmState:
     """Return the state in which most of what is done to servers ends.
 
@@ -164,6 +165,7 @@ def hub(rulebook: Rulebook = API_REFERENCE) -> VmState:
     return _commonest(ends, rulebook)
 
 
+@cache
 def failed_state(rulebook: Rulebook = API_REFERENCE) -> VmState:
     """Return the state in which most failures leave a server that do not leave it as it was.
 

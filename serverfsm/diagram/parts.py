@@ -48,10 +48,10 @@ _CAUSE_TEXTS = {
 
 _KIND_TEXTS = {
     NodeKind.MOVING: "work is under way",
-    NodeKind.FAILED: "failed",
-    NodeKind.FINAL: "the end",
     NodeKind.REQUEST: "a request",
     NodeKind.REFUSAL: "refused",
+    NodeKind.FAILED: "failed",
+    NodeKind.FINAL: "the end",
     NodeKind.RESTING: "no task is under way",
 }
 
@@ -60,7 +60,7 @@ def subtitle(rulebook: Rulebook) -> str:
     """Return whose rules a picture shows, and of which release of Nova.
 
     >>> subtitle(API_REFERENCE)
-    'rulebook api-reference: the documented contract (Nova 34.0.0, microversions 2.1 to 2.100)'
+    'rulebook api-reference: the documented contract (Nova 34.0.0, microversions 2.1 to 2.104)'
     """
     from serverfsm.requests import FIRST, LATEST
 
