@@ -6,9 +6,7 @@ Only the command belongs here, and how its files are written; pictures are `serv
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -19,6 +17,7 @@ import typer
 
 from serverfsm.cli.options import API_REFERENCE_BOOK, BookOption
 from serverfsm.cli.reading import complain, complaints
+from serverfsm.cli.writing import put, write_bytes
 from serverfsm.diagram.drawing import Drawing
 from serverfsm.diagram.formats import FORMATS, format_of
 from serverfsm.diagram.views import VIEWS, draw, subjects
@@ -124,30 +123,7 @@ def _write_one(
         content = drawing.to_bytes(form, manual=manual)
     except RuntimeError as error:  # of the layout program
         complain(error)
-    if is_printed:
-        sys.stdout.flush()
-        typer.get_binary_stream("stdout").write(content)
-        return
-    assert output is not None
-    try:
-        _put(output, content)
-    except (OSError, ValueError) as error:
-        complain(f"cannot write {output}: {getattr(error, 'strerror', None) or error}")
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Put the bytes into a file: whole, or not at all."""
-    if path.exists() and not path.is_file():  # a device, a pipe; a folder is an error
-        path.write_bytes(content)
-        return
-    path = path.resolve()
-    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with new.open("xb") as file:
-            file.write(content)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+    write_bytes(content, None if is_printed else output)
 
 
 def _write_all(folder: Path) -> None:
@@ -182,14 +158,14 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
         raise ValueError(f"{folder / foreign[0]} was not written by an earlier run: it stays")
     folder.mkdir(parents=True, exist_ok=True)
     # Listed before they are written, so that a run that is cut short leaves no unlisted file.
-    _put(folder / MANIFEST, _manifest({**dict.fromkeys(former), **files}))
+    put(folder / MANIFEST, _manifest({**dict.fromkeys(former), **files}))
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        _put(folder / name, content)
+        put(folder / name, content)
     stale = tuple(name for name in former if name not in files and (folder / name).is_file())
     for name in stale:
         (folder / name).unlink()
-    _put(folder / MANIFEST, _manifest(files))
+    put(folder / MANIFEST, _manifest(files))
     return stale
 
 

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from serverfsm.cli.exports import _write
 from serverfsm.cli.reading import complaints
+from serverfsm.cli.writing import write_text
 
 __all__ = ["explore_command"]
 
@@ -25,7 +25,7 @@ def explore_command(
 ) -> None:
     """Write one HTML page that shows every state, action, run and plan, and needs no network."""
     with complaints():
-        from serverfsm.explorer import explorer_page  # takes graphviz, which is an extra's
+        from serverfsm.explorer import explorer_page  # takes a layout program
 
         page = explorer_page()
-    _write(page, None if output == _STANDARD_OUTPUT else output)
+    write_text(page, None if output == _STANDARD_OUTPUT else output)

@@ -12,7 +12,7 @@ from serverfsm.diagram.lines import Line, clean
 from serverfsm.diagram.model import Arrow, Diagram, Grid, Mark, Node, NodeKind
 from serverfsm.diagram.palette import CAUSES, FONT, INK, KINDS, MARKS, MUTED, PAPER, RULE, Tint
 
-__all__ = ["render"]
+__all__ = ["dress", "render", "style", "written"]
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -261,6 +261,3 @@ def _marks() -> Iterator[str]:
         yield (f".serverfsm .edge.mark-{mark.value} .head {{ fill: {border}; stroke: {border}; }}")
         yield f".serverfsm .cell .shape.mark-{mark.value} {{ fill: {ground}; }}"
         yield f".serverfsm text.mark-{mark.value} {{ fill: {border}; }}"
-
-
-__all__ += ["dress", "style", "written"]

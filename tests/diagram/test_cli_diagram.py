@@ -20,7 +20,7 @@ import typer
 from typer.testing import CliRunner
 
 from serverfsm import MissingPackageError
-from serverfsm.cli import diagram as command
+from serverfsm.cli import writing
 from serverfsm.cli.diagram import MANIFEST, diagram_command, write_folder
 from serverfsm.diagram import FORMATS, VIEWS, Diagram, draw
 from serverfsm.diagram import collection as collected
@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_replaced_stays_whole(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(command.os, "replace", full)
+    monkeypatch.setattr(writing.os, "replace", full)
     path = tmp_path / "a.dot"
     path.write_text("before")
     assert "No space left" in complaint(run("lifecycle", "--output", str(path)))
@@ -272,7 +272,7 @@ def test_a_run_cut_short_is_made_good_by_the_next(
             raise OSError(28, "No space left on device")
         real(*paths)
 
-    monkeypatch.setattr(command.os, "replace", failing)
+    monkeypatch.setattr(writing.os, "replace", failing)
     with pytest.raises(OSError, match="No space left"):
         write_folder(tmp_path, FILES)
     monkeypatch.undo()
