@@ -490,12 +490,16 @@ class Action:
                     break
         return tuple(found)
 
-    def ends_of_failures(self, step: Step, vm_state: VmState) -> set[VmState]:
-        """The vm_states to which a failure at this step, in this vm_state, may lead."""
+    def ends_of_failures(self, step: Step, vm_state: VmState, origin: VmState) -> set[VmState]:
+        """The vm_states to which a failure at this step, in this vm_state, may lead.
+
+        Only failures that may strike work begun in `origin` count.
+        """
         return {
             end
             for failure in self.failures
             if not failure.path or step in failure.path
+            if failure.when.vm_states is None or origin in failure.when.vm_states
             for end in failure.ends(vm_state)
         }
 

@@ -156,7 +156,7 @@ class Rulebook:
                     ends = set(outcome.ends(origin))
                     for step in reversed(outcome.path):  # what may strike later counts, too
                         vm, task = step if isinstance(step, tuple) else (origin, step)
-                        ends |= row.ends_of_failures(step, vm)
+                        ends |= row.ends_of_failures(step, vm, origin)
                         if task is not None:
                             found.setdefault((vm, task), set()).update(ends)
         return found
